@@ -1,0 +1,1 @@
+"""Claire de Binare: paper trading on Kafka, replayable byte for byte."""

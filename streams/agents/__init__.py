@@ -1,0 +1,1 @@
+"""The only folder that knows Faust: one process per stage, supervised, with its web pages."""

@@ -1,0 +1,1 @@
+"""The `cdb` command, one module for each group of commands."""

@@ -1,0 +1,1 @@
+"""The pure core: trading rules as functions of their arguments. No clock, randomness, I/O, Kafka or Faust."""

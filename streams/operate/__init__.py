@@ -1,0 +1,1 @@
+"""Running the house: the stack, sessions, migrations, reconciliation."""
