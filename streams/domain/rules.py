@@ -1,0 +1,227 @@
+"""
+What a record must hold beyond its schema, as one list of named rules; hosts apply it where bytes become records.
+
+A record that breaks a rule goes to `dead_letters` with the rule's name. The rules are facts that no market and no operator can
+change (prices above zero, windows that end where they say). What is merely bad news stays a record: a crossed book, a gap, a
+stale price and a time that runs ahead are flagged by the feed and judged by risk. Rules on text keep Postgres from refusing a
+valid row: it stores no NUL, and JSON texts land in jsonb columns.
+"""
+
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Any, NamedTuple
+
+import msgspec
+
+from streams.domain import records as r
+from streams.domain.money import ONE, ZERO
+
+_HUNDRED = Decimal(100)
+
+
+class Rule(NamedTuple):
+    name: str
+    holds: Callable[[Any], bool]
+
+
+def broken_rule(record: r.Record) -> str | None:
+    """The name of the first rule that `record` breaks, or None."""
+    for name, holds in RULES[type(record)]:
+        if not holds(record):
+            return name
+    return None
+
+
+def _above_zero(*values: Decimal | None) -> bool:
+    """None counts as fine: the schema says where it is allowed."""
+    return all(value is None or value > 0 for value in values)
+
+
+def _never_negative(*values: Decimal | int | None) -> bool:
+    return all(value is None or value >= 0 for value in values)
+
+
+def _fraction(value: Decimal) -> bool:
+    return ZERO <= value <= ONE
+
+
+def _trades_are_possible(data: r.MarketData) -> bool:
+    for trade in data.trades:
+        if trade.price <= 0 or trade.quantity <= 0 or trade.time < 0:
+            return False
+    return True
+
+
+def _levels_are_possible(data: r.MarketData) -> bool:
+    for level in data.bids:
+        if level.price <= 0 or level.quantity < 0:
+            return False
+    for level in data.asks:
+        if level.price <= 0 or level.quantity < 0:
+            return False
+    return True
+
+
+def _top_is_possible(data: r.MarketData) -> bool:
+    bid, bid_quantity, ask, ask_quantity = data.best_bid, data.best_bid_quantity, data.best_ask, data.best_ask_quantity
+    return (
+        (bid is None or bid > 0) and (ask is None or ask > 0)
+        and (bid_quantity is None or bid_quantity >= 0) and (ask_quantity is None or ask_quantity >= 0)
+        and (bid is None) == (bid_quantity is None) and (ask is None) == (ask_quantity is None)
+    )
+
+
+def _candle_prices_fit(candle: r.Candle) -> bool:
+    return 0 < candle.low <= min(candle.open, candle.close) and max(candle.open, candle.close) <= candle.high
+
+
+def _json_text(text: str, kind: type) -> bool:
+    """Whether `text` is JSON of that kind which jsonb accepts."""
+    if "\\u0000" in text:
+        return False
+    try:
+        msgspec.json.decode(text, type=kind)
+    except (msgspec.DecodeError, UnicodeEncodeError):
+        return False
+    return True
+
+
+def _text_without_nul(record: r.Record) -> bool:
+    return not any(isinstance(value, str) and "\0" in value for value in msgspec.structs.astuple(record))
+
+
+_CARRIED = (
+    Rule("session_is_named", lambda x: x.session != "" and x.event_id != ""),
+    Rule("time_not_negative", lambda x: x.time >= 0),
+)
+_IN_A_TABLE = (*_CARRIED, Rule("text_without_nul", _text_without_nul))
+
+_MARKET_DATA = (
+    *_CARRIED,
+    Rule("receive_time_not_negative", lambda x: x.receive_time >= 0 and (x.event_time is None or x.event_time >= 0)),
+    Rule("sequence_not_negative", lambda x: x.sequence >= 0),
+    Rule("trade_price_and_quantity_above_zero", _trades_are_possible),
+    Rule("level_price_above_zero_quantity_not_negative", _levels_are_possible),
+    Rule("top_price_above_zero_with_its_quantity", _top_is_possible),
+    Rule("mark_and_index_price_above_zero", lambda x: (
+        (x.mark_price is None or x.mark_price > 0) and (x.index_price is None or x.index_price > 0))),
+)
+
+_INSTRUMENT = (
+    *_IN_A_TABLE,
+    Rule("steps_above_zero", lambda x: _above_zero(x.tick_size, x.lot_size, x.contract_size)),
+    Rule("minima_not_negative", lambda x: _never_negative(x.quantity_min, x.notional_min)),
+    Rule("maker_fee_rate_within_one", lambda x: -ONE < x.maker_fee_rate < ONE),
+    Rule("taker_fee_rate_is_fraction", lambda x: ZERO <= x.taker_fee_rate < ONE),
+    Rule("leverage_max_at_least_one", lambda x: x.leverage_max >= 1),
+    Rule("tiers_are_json_list", lambda x: _json_text(x.tiers, list)),
+    Rule("valid_from_before_valid_to", lambda x: x.valid_from >= 0 and (x.valid_to is None or x.valid_from < x.valid_to)),
+)
+
+_FUNDING = (
+    *_IN_A_TABLE,
+    Rule("rate_within_one", lambda x: -ONE < x.rate < ONE),
+    Rule("interval_above_zero", lambda x: x.interval_hours > 0),
+    Rule("settlement_time_not_negative", lambda x: x.settlement_time >= 0),
+)
+
+_CANDLE = (
+    *_IN_A_TABLE,
+    Rule("low_open_close_high_in_order", _candle_prices_fit),
+    Rule("volume_not_negative", lambda x: _never_negative(x.volume, x.quote_volume, x.trade_count, x.late_trades)),
+    Rule("window_ends_where_it_says", lambda x: (
+        x.interval_seconds > 0 and x.open_time >= 0 and x.close_time == x.open_time + x.interval_seconds * 1_000_000)),
+)
+
+_REGIME = (
+    *_IN_A_TABLE,
+    Rule("adx_within_0_100", lambda x: x.adx is None or ZERO <= x.adx <= _HUNDRED),
+    Rule("atr_ratio_not_negative", lambda x: _never_negative(x.atr_ratio)),
+)
+
+_MARK = (
+    *_CARRIED,
+    Rule("prices_above_zero", lambda x: _above_zero(x.mark, x.index, x.last, x.best_bid, x.best_ask)),
+    Rule("quantities_not_negative", lambda x: _never_negative(
+        x.best_bid_quantity, x.best_ask_quantity, x.spread_mean, x.atr, x.volatility)),
+    Rule("mark_has_a_source", lambda x: (x.mark is None) == (x.source is r.MarkSource.NONE)),
+    Rule("depth_not_negative", lambda x: all(
+        _never_negative(step.notional, step.average_price, step.quantity) for step in x.depth)),
+    Rule("market_times_not_negative", lambda x: _never_negative(x.book_time, x.market_time)),
+)
+
+_SIGNAL = (
+    *_IN_A_TABLE,
+    Rule("price_above_zero", lambda x: x.price > 0),
+    Rule("strength_not_negative", lambda x: x.strength >= 0),
+    Rule("confidence_is_fraction", lambda x: _fraction(x.confidence)),
+    Rule("indicators_are_json_object", lambda x: _json_text(x.indicators, dict)),
+)
+
+_ORDER = (
+    *_IN_A_TABLE,
+    Rule("quantities_not_negative", lambda x: _never_negative(
+        x.requested_quantity, x.requested_notional, x.quantity, x.notional)),
+    Rule("prices_above_zero", lambda x: _above_zero(x.limit_price, x.stop_price)),
+    Rule("refused_has_a_code_and_no_quantity", lambda x: (
+        x.rejection_code is None if x.approved else x.rejection_code is not None and x.quantity == 0)),
+    Rule("cancel_names_its_target", lambda x: (x.order_type is r.OrderType.CANCEL) == (x.target_order_id is not None)),
+    Rule("expiry_not_before_decision", lambda x: x.expires_at is None or x.expires_at >= x.time),
+    Rule("checks_are_json_list", lambda x: _json_text(x.checks, list)),
+    Rule("sizing_is_json_object", lambda x: _json_text(x.sizing, dict)),
+)
+
+_ORDER_RESULT = (
+    *_IN_A_TABLE,
+    Rule("quantities_not_negative", lambda x: _never_negative(
+        x.quantity, x.notional, x.cumulative_quantity, x.remaining_quantity)),
+    Rule("fill_has_a_price_above_zero", lambda x: x.quantity == 0 or (x.price is not None and x.price > 0)),
+    Rule("cumulative_holds_this_result", lambda x: x.cumulative_quantity >= x.quantity),
+    Rule("only_makers_earn_fees", lambda x: x.fee >= 0 or x.liquidity is r.Liquidity.MAKER),
+    Rule("fill_not_after_its_report", lambda x: 0 <= x.fill_time <= x.time),
+    Rule("latency_not_negative", lambda x: x.latency_us >= 0),
+)
+
+_ALLOCATION = (
+    *_IN_A_TABLE,
+    Rule("fraction_is_fraction", lambda x: _fraction(x.fraction)),
+    Rule("cooldown_not_negative", lambda x: _never_negative(x.cooldown_until)),
+)
+
+_POSITION = (
+    *_IN_A_TABLE,
+    Rule("entry_and_mark_above_zero", lambda x: _above_zero(x.entry_price, x.mark)),
+    Rule("margin_and_leverage_not_negative", lambda x: _never_negative(x.margin, x.leverage)),
+    Rule("opened_not_negative", lambda x: _never_negative(x.opened_at)),
+)
+
+_PORTFOLIO_SNAPSHOT = (
+    *_IN_A_TABLE,
+    Rule("sums_not_negative", lambda x: _never_negative(x.margin_used, x.exposure, x.open_positions)),
+    Rule("drawdowns_not_negative", lambda x: _never_negative(x.drawdown, x.daily_drawdown)),
+)
+
+_COMMAND = (
+    *_IN_A_TABLE,
+    # A kind that only a newer program knows arrives as UNKNOWN: nobody may guess what was asked.
+    Rule("command_is_known", lambda x: x.kind is not r.CommandKind.UNKNOWN),
+)
+
+_JOURNAL_ENTRY = (
+    *_IN_A_TABLE,
+    Rule("numbers_not_negative", lambda x: _never_negative(x.task, x.sequence, x.outputs_count)),
+    Rule("positions_and_commands_are_json_lists", lambda x: _json_text(x.positions, list) and _json_text(x.commands, list)),
+)
+
+_SNAPSHOT_CHUNK = (
+    *_CARRIED,
+    Rule("part_is_one_of_parts", lambda x: x.task >= 0 and 0 <= x.part <= x.parts),
+)
+
+RULES: dict[type[r.Record], tuple[Rule, ...]] = {
+    r.MarketData: _MARKET_DATA, r.Instrument: _INSTRUMENT, r.Funding: _FUNDING, r.Candle: _CANDLE, r.Regime: _REGIME,
+    r.Mark: _MARK, r.Signal: _SIGNAL, r.Order: _ORDER, r.OrderResult: _ORDER_RESULT, r.LedgerEntry: _IN_A_TABLE,
+    r.Allocation: _ALLOCATION, r.Position: _POSITION, r.PortfolioSnapshot: _PORTFOLIO_SNAPSHOT, r.Alert: _IN_A_TABLE,
+    r.Command: _COMMAND, r.JournalEntry: _JOURNAL_ENTRY, r.SnapshotChunk: _SNAPSHOT_CHUNK, r.DeadLetter: _IN_A_TABLE,
+    r.SessionManifest: _CARRIED,
+}
