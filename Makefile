@@ -1,0 +1,30 @@
+# `make paper` and `make test` do everything on a bare machine; the rest is for daily work. ARGS go to the command below.
+PYTHON := .venv/bin/python
+
+.PHONY: setup paper test lint soak fuzz mutants bench clean
+
+setup:
+	@deploy/bootstrap.sh
+
+paper: setup
+	@.venv/bin/cdb paper $(ARGS)
+
+test: setup
+	@$(PYTHON) -m pytest -q $(ARGS)
+
+lint: setup
+	$(PYTHON) -m ruff check .
+	$(PYTHON) -m ruff format --check .
+	$(PYTHON) -m mypy
+	.venv/bin/lint-imports
+
+# Longer proofs; SEED= starts where a run of yesterday failed, COUNT= bounds them.
+soak fuzz mutants: setup
+	@$(PYTHON) -m tests.proofs $@ $(if $(SEED),--seed $(SEED)) $(if $(COUNT),--count $(COUNT)) $(ARGS)
+
+bench: setup
+	@$(PYTHON) -m tests.bench $(if $(SEED),--seed $(SEED)) $(if $(COUNT),--count $(COUNT)) $(ARGS)
+
+# Removes what setup made, except the data of the stack: `cdb down --delete-data` does that.
+clean:
+	rm -rf .venv .stack/parts .stack/parts.new
