@@ -1,0 +1,35 @@
+"""
+The strategies there are, by kind, and how one is made from a session's settings.
+
+A new strategy is one module beside `momentum.py` and one entry here.
+"""
+
+from pydantic import ValidationError
+
+from streams.domain.parameters import StrategyParameters
+from streams.domain.signals.momentum import Momentum
+from streams.domain.signals.strategy import Strategy, faults_of
+from streams.errors import ConfigError
+
+KINDS: dict[str, type[Strategy]] = {"momentum": Momentum}
+
+
+def strategy_faults(parameters: StrategyParameters) -> list[str]:
+    """What is wrong with a strategy's kind and parameters, one line for each fault; empty when all is well."""
+    kind = KINDS.get(parameters.kind)
+    if kind is None:
+        return [f"kind must be one of {', '.join(sorted(KINDS))}, was {parameters.kind}"]
+    try:
+        kind.Settings.of(parameters.parameters)
+    except ValidationError as error:
+        return faults_of(error, kind.Settings)
+    return []
+
+
+def strategy_of(parameters: StrategyParameters) -> Strategy:
+    """The strategy that `parameters` describes. Raises `ConfigError` with all of `strategy_faults`."""
+    faults = strategy_faults(parameters)
+    if faults:
+        raise ConfigError("\n".join(f"strategies.{parameters.name}: {fault}" for fault in faults))
+    kind = KINDS[parameters.kind]
+    return kind(kind.Settings.of(parameters.parameters))
