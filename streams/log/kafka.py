@@ -1,0 +1,211 @@
+"""
+The log on Apache Kafka, through confluent-kafka; see `kafka_client` for settings, `kafka_reader` and `kafka_writer`.
+
+Every request is bounded by `timeout_s`, after which it raises `LogError` with what was asked. A message's time is kept in
+milliseconds: written as `time // 1000`, read back times 1000. Kafka's internal topics do not exist here.
+"""
+
+import time as clock
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from types import TracebackType
+from typing import Any, Self
+
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
+from confluent_kafka.admin import AdminClient
+from confluent_kafka.cimpl import NewTopic
+
+from streams.errors import LogError
+from streams.log.interface import Member, Partition, Reader, Writer
+from streams.log.kafka_client import (
+    LOGGER,
+    Endpoint,
+    client_settings,
+    consumer_settings,
+    kafka_error,
+    log_error,
+    topic_settings,
+)
+from streams.log.kafka_reader import KafkaMember, KafkaReader
+from streams.log.kafka_writer import KafkaWriter
+
+
+class KafkaLog:
+    """
+    The topics of one broker; see `Log`. A context manager; `close` ends its own connections, not its readers' and writers'.
+
+    `timeout_s`: after how long a request raises `LogError`. It must exceed the transaction time-out for `committed` to see the
+    end of a dead worker's transaction.
+    """
+
+    def __init__(
+        self, bootstrap: str, *, client_id: str = "cdb", timeout_s: float = 20.0, poll_interval_max_s: float = 120.0
+    ) -> None:
+        self._endpoint = Endpoint(bootstrap, client_id, timeout_s, poll_interval_max_s)
+        self._admin = AdminClient(client_settings(self._endpoint), logger=LOGGER)
+        self._consumers: dict[str, Consumer] = {}
+        self._counts: dict[str, int] = {}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+    def close(self) -> None:
+        for consumer in self._consumers.values():
+            consumer.close()
+        self._consumers.clear()
+
+    def topics(self) -> dict[str, int]:
+        with self._asking("listing topics"):
+            found = self._admin.list_topics(timeout=self._endpoint.timeout_s).topics
+        return {
+            name: len(topic.partitions)
+            for name, topic in found.items()
+            if topic.error is None and not name.startswith("__")
+        }
+
+    def create(self, topics: Mapping[str, int], config: Mapping[str, Mapping[str, str]] | None = None) -> None:
+        settings = config or {}
+        new = [
+            NewTopic(name, num_partitions=count, replication_factor=1, config=topic_settings(settings.get(name, {})))
+            for name, count in topics.items()
+        ]
+        if not new:
+            return
+        for name, created in self._admin.create_topics(new, operation_timeout=self._endpoint.timeout_s).items():
+            try:
+                created.result(timeout=self._endpoint.timeout_s)
+            except KafkaException as failure:
+                if kafka_error(failure).code() != KafkaError.TOPIC_ALREADY_EXISTS:
+                    raise log_error(failure, f"creating topic {name}") from failure
+        self._await(lambda present: topics.keys() <= present.keys(), f"topics {sorted(topics)} must appear")
+        present = self.topics()
+        for name, count in topics.items():
+            if present[name] != count:
+                raise LogError(f"topic {name} must have {count} partitions, has {present[name]}")
+
+    def delete(self, topics: Sequence[str]) -> None:
+        if not topics:
+            return
+        for name, deleted in self._admin.delete_topics(list(topics), operation_timeout=self._endpoint.timeout_s).items():
+            with self._asking(f"deleting topic {name}"):
+                deleted.result(timeout=self._endpoint.timeout_s)
+        for name in topics:
+            self._counts.pop(name, None)
+        self._await(lambda present: not present.keys() & set(topics), f"topics {sorted(topics)} must go")
+
+    def reader(self, positions: Mapping[Partition, int]) -> Reader:
+        for partition in positions:
+            self.check(partition)
+        return KafkaReader(self._endpoint, positions)
+
+    def member(
+        self, group: str, topic: str, *, on_assigned: Callable[[Sequence[Partition]], None],
+        on_revoked: Callable[[Sequence[Partition], bool], None],
+    ) -> Member:
+        self.check(Partition(topic, 0))
+        return KafkaMember(self._endpoint, group, topic, on_assigned, on_revoked)
+
+    def writer(self, name: str) -> Writer:
+        return KafkaWriter(self._endpoint, name, self.check)
+
+    def start_offset(self, partition: Partition) -> int:
+        return self._range(partition)[0]
+
+    def end_offset(self, partition: Partition) -> int:
+        return self._range(partition)[1]
+
+    def offset_at(self, partition: Partition, time: int) -> int:
+        """
+        See `Log`. Holds where times do not fall within the partition, as they must not on a merged topic.
+
+        Kafka's own index of times cannot serve: transaction markers stand in it with the broker's clock, which is later than
+        every record of a recording.
+        """
+        low, high = self._range(partition)
+        wanted = time // 1000 * 1000
+        # Everything before `low` is earlier than wanted, everything from `high` on is not.
+        while low < high:
+            middle = (low + high) // 2
+            found = self._first_from(partition, middle)
+            if found is None or found[1] >= wanted:
+                high = middle
+            else:
+                low = found[0] + 1
+        first = self._first_from(partition, low)
+        return self.end_offset(partition) if first is None else first[0]
+
+    def _first_from(self, partition: Partition, offset: int) -> tuple[int, int] | None:
+        """Offset and time of the first committed record at `offset` or after it; None where only markers follow."""
+        end = self.end_offset(partition)
+        deadline = clock.monotonic() + self._endpoint.timeout_s
+        reader = KafkaReader(self._endpoint, {partition: offset})
+        try:
+            while reader.position(partition) < end:
+                found = reader.poll(1, 0.05)
+                if found:
+                    return found[0].offset, found[0].time
+                if clock.monotonic() > deadline:
+                    raise LogError(
+                        f"{partition.topic}-{partition.number} must be readable from {offset} to {end} within "
+                        f"{self._endpoint.timeout_s} s, was not"
+                    )
+            return None
+        finally:
+            reader.close()
+
+    def committed(self, group: str, partition: Partition) -> int | None:
+        """Waits for pending transactions, at most `timeout_s`; then raises `LogError`."""
+        self.check(partition)
+        with self._asking(f"offset of group {group} on {partition.topic}-{partition.number}"):
+            places = self._consumer(group).committed(
+                [TopicPartition(partition.topic, partition.number)], timeout=self._endpoint.timeout_s
+            )
+        if places[0].error is not None:
+            raise log_error(places[0].error, f"offset of group {group} on {partition.topic}-{partition.number}")
+        offset: int = places[0].offset
+        return offset if offset >= 0 else None
+
+    def check(self, partition: Partition) -> None:
+        """Raises `LogError` where there is no such topic or partition."""
+        topic, number = partition
+        if topic not in self._counts:
+            self._counts = self.topics()
+        count = self._counts.get(topic)
+        if count is None:
+            raise LogError(f"topic {topic} must exist, does not")
+        if not 0 <= number < count:
+            raise LogError(f"partition of {topic} must be 0..{count - 1}, was {number}")
+
+    def _range(self, partition: Partition) -> tuple[int, int]:
+        self.check(partition)
+        where = f"{partition.topic}-{partition.number}"
+        with self._asking(f"offsets of {where}"):
+            answer: tuple[int, int] | None = self._consumer(f"{self._endpoint.client_id}-reader").get_watermark_offsets(
+                TopicPartition(partition.topic, partition.number), timeout=self._endpoint.timeout_s, cached=False
+            )
+        if answer is None:
+            raise LogError(f"offsets of {where} must be known within {self._endpoint.timeout_s} s, were not")
+        return answer
+
+    def _consumer(self, group: str) -> Consumer:
+        """The connection that asks for `group`; kept, as its making costs more than the question."""
+        if group not in self._consumers:
+            self._consumers[group] = Consumer(consumer_settings(self._endpoint, group), logger=LOGGER)
+        return self._consumers[group]
+
+    def _await(self, holds: Callable[[dict[str, int]], bool], what: str) -> None:
+        deadline = clock.monotonic() + self._endpoint.timeout_s
+        while not holds(self.topics()):
+            if clock.monotonic() > deadline:
+                raise LogError(f"{what} within {self._endpoint.timeout_s} s, did not")
+            clock.sleep(0.02)
+
+    @contextmanager
+    def _asking(self, what: str) -> Iterator[Any]:
+        try:
+            yield
+        except KafkaException as failure:
+            raise log_error(failure, f"{what} on {self._endpoint.bootstrap}") from failure
