@@ -5,8 +5,10 @@ A stage is a pure function with a state: hosts hand it events in the one order t
 `step` owns the state it is given: it may change it in place and returns it; nobody else keeps a reference.
 """
 
+from collections.abc import Callable
 from typing import Any, NamedTuple, Protocol
 
+from streams.domain.parameters import SessionSettings
 from streams.domain.records import Record
 
 TIMER_RANK = -1
@@ -104,3 +106,5 @@ class Stage(Protocol):
 
 
 NEVER = 1 << 62
+
+StageFactory = Callable[[SessionSettings, int], Stage]

@@ -1,0 +1,190 @@
+"""
+The journal and the snapshots of a task: what is written beside its outputs, and how it is found again.
+
+One entry for each transaction that holds outputs, commands, dead letters or a snapshot, else at most one a second. Entries chain
+by `previous_digest`, the sha256 of the entry before. A snapshot is part 0 (a JSON manifest) and parts of at most 512 KiB of state.
+"""
+
+import hashlib
+import json
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+from streams.domain.records import JournalEntry, SnapshotChunk
+from streams.errors import ReplayMismatch
+from streams.log.codec import Codec
+from streams.log.interface import Log, Message, Partition
+from streams.log.layout import Layout
+from streams.log.task import NO_DIGEST, Batch, Cut, Standing, Taken
+from streams.stages.state import state_digest
+
+CHUNK_BYTES_MAX = 512 * 1024
+READ_MAX = 2000
+TAIL_FIRST = 64
+
+
+class JournalWriter(NamedTuple):
+    """Who writes: fixed for a process."""
+
+    layout: Layout
+    codec: Codec
+    stage: str
+    task: int
+    code_version: str
+    settings_digest: str
+
+    @property
+    def key(self) -> str:
+        return f"{self.stage}-{self.task}"
+
+    def entry(self, batch: Batch, *, sequence: int, watermark: int, previous_digest: str) -> JournalEntry:
+        """The entry number `sequence` for what `batch` writes."""
+        name = f"{self.layout.session}/journal/{self.stage}/{self.task}/{sequence}"
+        standing = batch.standing
+        return JournalEntry(
+            event_id=name, causation_id=name, correlation_id=name, session=self.layout.session,
+            time=max(standing.frontier, 0), stage=self.stage, task=self.task, sequence=sequence,
+            positions=_text(_positions(standing, self.task)), frontier=standing.frontier, watermark=watermark,
+            commands=_text([list(taken) for taken in batch.taken]), outputs_count=standing.outputs_count,
+            outputs_digest=standing.outputs_digest, previous_digest=previous_digest, code_version=self.code_version,
+            settings_digest=self.settings_digest, source="",
+        )  # fmt: skip
+
+    def snapshot(self, cut: Cut, sequence: int) -> list[SnapshotChunk]:
+        """The chunks of a cut, to be written in one transaction with the journal entry `sequence`."""
+        pieces = [cut.state[at : at + CHUNK_BYTES_MAX] for at in range(0, len(cut.state), CHUNK_BYTES_MAX)] or [b""]
+        manifest = {
+            "time": cut.time, "frontier": cut.standing.frontier, "places": cut.standing.places,
+            "commands_offset": cut.standing.commands_offset, "outputs_count": cut.standing.outputs_count,
+            "outputs_digest": cut.standing.outputs_digest, "journal_sequence": sequence, "bytes": len(cut.state),
+        }  # fmt: skip
+        payloads = [_text(manifest).encode(), *pieces]
+        chunks = []
+        for part, payload in enumerate(payloads):
+            name = f"{self.layout.session}/snapshots/{self.stage}/{self.task}/{cut.time}/{part}"
+            chunks.append(
+                SnapshotChunk(
+                    event_id=name, causation_id=name, correlation_id=name, session=self.layout.session, time=cut.time,
+                    stage=self.stage, task=self.task, part=part, parts=len(payloads),
+                    state_digest=cut.state_digest, payload=payload,
+                )
+            )  # fmt: skip
+        return chunks
+
+
+class FoundSnapshot(NamedTuple):
+    """A whole snapshot read back, and the journal entry it was committed with."""
+
+    cut: Cut
+    journal_sequence: int
+
+
+def entry_digest(payload: bytes) -> str:
+    """What the next entry carries as `previous_digest`: sha256 of an entry's Avro payload."""
+    return hashlib.sha256(payload).hexdigest()
+
+
+def taken_of(entry: JournalEntry) -> list[Taken]:
+    """The commands an entry says were taken."""
+    return [Taken(*row) for row in json.loads(entry.commands)]
+
+
+def positions_of(entry: JournalEntry) -> dict[Partition, tuple[int, int]]:
+    """By partition (topic without session): offset of the first record not yet stepped, and the watermark read before it."""
+    return {Partition(topic, number): (offset, wm) for topic, number, offset, wm in json.loads(entry.positions)}
+
+
+def newest_entry(log: Log, partition: Partition, codec: Codec) -> JournalEntry | None:
+    """The last committed entry of a journal partition, or None where it is empty."""
+    for message in backwards(log, partition):
+        entry = codec.decode(message.value or b"", JournalEntry)
+        assert isinstance(entry, JournalEntry)
+        return entry
+    return None
+
+
+def entries_from(log: Log, partition: Partition, codec: Codec, sequence: int) -> list[JournalEntry]:
+    """The committed entries numbered `sequence` and later, in order."""
+    found: list[JournalEntry] = []
+    for message in backwards(log, partition):
+        entry = codec.decode(message.value or b"", JournalEntry)
+        assert isinstance(entry, JournalEntry)
+        if entry.sequence < sequence:
+            break
+        found.append(entry)
+    return found[::-1]
+
+
+def newest_snapshot(
+    log: Log, partition: Partition, codec: Codec, *, accept: Callable[[int], bool] = lambda time: True
+) -> FoundSnapshot | None:
+    """
+    The newest whole snapshot whose time `accept` takes.
+
+    Raises: ReplayMismatch where the state's bytes are not those the manifest was written for.
+    """
+    parts: dict[int, SnapshotChunk] = {}
+    offset = 0
+    for message in backwards(log, partition):
+        chunk = codec.decode(message.value or b"", SnapshotChunk)
+        assert isinstance(chunk, SnapshotChunk)
+        if not accept(chunk.time):
+            continue
+        parts[chunk.part] = chunk
+        offset = message.offset
+        if chunk.part == 0:
+            break
+    else:
+        return None
+    manifest = json.loads(parts[0].payload)
+    state = b"".join(parts[part].payload for part in range(1, parts[0].parts))
+    found = state_digest(state)
+    if found != parts[0].state_digest:
+        raise ReplayMismatch(
+            f"{partition.topic}/{partition.number} offset {offset}: the state must have the digest "
+            f"{parts[0].state_digest}, was {found}"
+        )
+    standing = Standing(
+        manifest["frontier"], [(t, n, o, w) for t, n, o, w in manifest["places"]],
+        manifest["commands_offset"], manifest["outputs_count"], manifest["outputs_digest"],
+    )  # fmt: skip
+    return FoundSnapshot(Cut(manifest["time"], state, found, standing), manifest["journal_sequence"])
+
+
+def read_range(log: Log, partition: Partition, start: int, end: int) -> Iterator[Message]:
+    """The committed messages with start ≤ offset < end. The end must be at most the partition's end offset."""
+    if start >= end:
+        return
+    reader = log.reader({partition: start})
+    try:
+        while reader.position(partition) < end:
+            for message in reader.poll(READ_MAX, 0.5):
+                if message.offset >= end:
+                    return
+                yield message
+    finally:
+        reader.close()
+
+
+def backwards(log: Log, partition: Partition) -> Iterator[Message]:
+    """Committed messages from the last to the first, reading ever larger tails."""
+    start, end = log.start_offset(partition), log.end_offset(partition)
+    step = TAIL_FIRST
+    while end > start:
+        tail_start = max(start, end - step)
+        yield from reversed(list(read_range(log, partition, tail_start, end)))
+        end, step = tail_start, step * 4
+
+
+def _positions(standing: Standing, task: int) -> list[tuple[str, int, int, int]]:
+    return [*standing.places, ("commands", task, standing.commands_offset, -1)]
+
+
+def _text(value: object) -> str:
+    return json.dumps(value, separators=(",", ":"))
+
+
+__all__ = [
+    "CHUNK_BYTES_MAX", "NO_DIGEST", "FoundSnapshot", "JournalWriter", "backwards", "entries_from", "entry_digest",
+    "newest_entry", "newest_snapshot", "positions_of", "read_range", "taken_of",
+]  # fmt: skip

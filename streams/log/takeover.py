@@ -1,0 +1,140 @@
+"""
+Taking a task over: the newest snapshot plus the log after it, checked against the journal's digest before anything is written.
+
+The steps are those of the design: the group's committed offset first (it waits for pending transactions), then journal and
+snapshots to the last stable offset, whose place in the group's partition must equal the committed one; then the log is run again
+without emitting until the journal's frontier, and count and digest of the outputs must be the journal's.
+"""
+
+import logging
+import time
+from collections.abc import Callable
+from typing import NamedTuple
+
+from streams.domain.records import Command, JournalEntry
+from streams.errors import LogError, ReplayMismatch
+from streams.log.codec import Codec
+from streams.log.interface import Log, Partition
+from streams.log.journal import (
+    entries_from,
+    entry_digest,
+    newest_entry,
+    newest_snapshot,
+    positions_of,
+    read_range,
+    taken_of,
+)
+from streams.log.layout import Layout
+from streams.log.task import NO_DIGEST, Taken, Task
+from streams.stages.contract import Stage
+
+AGREE_S_MAX = 30.0
+OFFER_MAX = 5000
+
+logger = logging.getLogger(__name__)
+
+
+class TakenOver(NamedTuple):
+    """A task that stands where its journal says, and how the journal goes on."""
+
+    task: Task
+    sequence: int  # of the next entry
+    previous_digest: str
+    watermark: int  # last one known to be sent
+    replayed: int  # events run again
+
+
+def take_over(
+    log: Log, layout: Layout, codec: Codec, stage: Stage, number: int, *, snapshot_interval: int,
+    monotonic: Callable[[], float] = time.monotonic,
+) -> TakenOver:
+    """
+    The task at the place where the last committed transaction left it.
+
+    Raises: LogError where journal and committed offset do not agree within 30 s; ReplayMismatch where the log, run
+    again, does not give the journal's digest.
+    """
+    entry = _agreed_entry(log, layout, codec, stage, number, monotonic)
+    if entry is None:
+        return TakenOver(Task(stage, number, layout, codec, snapshot_interval), 0, NO_DIGEST, -1, 0)
+    task, first_sequence = _from_snapshot(log, layout, codec, stage, number, snapshot_interval, entry)
+    entries = entries_from(log, layout.journal(stage.name, number), codec, first_sequence)
+    commands = [(taken, _command(log, layout, codec, taken)) for one in entries for taken in taken_of(one)]
+    task.schedule((taken, command) for taken, command in commands if taken.offset >= task.commands_offset)
+    replayed = _run_again(log, layout, task, entry)
+    found = task.standing()
+    if (found.outputs_count, found.outputs_digest) != (entry.outputs_count, entry.outputs_digest):
+        place = layout.journal(stage.name, number)
+        raise ReplayMismatch(
+            f"{place.topic}/{place.number} entry {entry.sequence} of {stage.name} task {number}: after {entry.outputs_count} "
+            f"outputs the digest must be {entry.outputs_digest}, was {found.outputs_digest} after {found.outputs_count}"
+        )
+    logger.info("took over %s task %d at frontier %d, %d events run again", stage.name, number, task.frontier, replayed)
+    return TakenOver(task, entry.sequence + 1, entry_digest(codec.payload(entry)), entry.watermark, replayed)
+
+
+def _agreed_entry(
+    log: Log, layout: Layout, codec: Codec, stage: Stage, number: int, monotonic: Callable[[], float]
+) -> JournalEntry | None:
+    group_partition = layout.at(layout.group_topic(stage), number)
+    own = Partition(layout.group_topic(stage), number)
+    deadline = monotonic() + AGREE_S_MAX
+    while True:
+        committed = log.committed(layout.group(stage.name), group_partition)
+        entry = newest_entry(log, layout.journal(stage.name, number), codec)
+        journalled = positions_of(entry)[own][0] if entry is not None else None
+        if committed == journalled:
+            return entry
+        if monotonic() > deadline:
+            raise LogError(
+                f"{group_partition.topic}/{number}: the committed offset of {layout.group(stage.name)} must equal the journal's "
+                f"{journalled}, was {committed}"
+            )
+
+
+def _from_snapshot(
+    log: Log, layout: Layout, codec: Codec, stage: Stage, number: int, snapshot_interval: int, entry: JournalEntry
+) -> tuple[Task, int]:
+    """A task restored from the newest snapshot up to the entry, or new; and the first journal entry that may hold its commands."""
+    task = Task(stage, number, layout, codec, snapshot_interval)
+    found = newest_snapshot(log, layout.snapshots(stage.name, number), codec)
+    if found is None:
+        return task, 0
+    assert found.cut.standing.frontier <= entry.frontier, "a snapshot is committed with its journal entry"
+    task.restore(found.cut)
+    return task, found.journal_sequence
+
+
+def _command(log: Log, layout: Layout, codec: Codec, taken: Taken) -> Command:
+    partition = layout.at("commands", taken.partition)
+    for message in read_range(log, partition, taken.offset, taken.offset + 1):
+        record = codec.decode(message.value or b"", Command)
+        assert isinstance(record, Command)
+        return record
+    raise LogError(f"{partition.topic}/{partition.number} offset {taken.offset}: command {taken.command_id} is gone")
+
+
+def _run_again(log: Log, layout: Layout, task: Task, entry: JournalEntry) -> int:
+    """Steps everything between the task's places and the entry's, then puts the task to exactly those places."""
+    ends = positions_of(entry)
+    starts = {one.partition: one.place()[0] for one in task.merge.inputs}
+    wanted = {p: ends[p][0] for p in starts if ends[p][0] > starts[p]}
+    replayed = 0
+    if wanted:
+        reader = log.reader({layout.at(*p): starts[p] for p in wanted})
+        try:
+            while any(reader.position(layout.at(*p)) < end for p, end in wanted.items()):
+                messages = reader.poll(OFFER_MAX, 0.5)
+                length = len(layout.session) + 1
+                task.offer(m for m in messages if m.offset < wanted[Partition(m.topic[length:], m.partition)])
+                replayed += task.run(until=entry.frontier)
+                task.collect()
+        finally:
+            reader.close()
+    replayed += task.run(until=entry.frontier, complete=True)
+    task.run_scheduled()
+    task.collect()
+    for one in task.merge.inputs:
+        one.start_at(*ends[one.partition])
+    task.commands_offset = ends[Partition("commands", task.number)][0]
+    return replayed

@@ -1,0 +1,297 @@
+"""
+A worker of one stage: receives, steps and commits, in three calls that a host makes in turn (Faust's agent, or a plain loop).
+
+It holds the tasks whose partitions its group membership gives it, takes each over from the log, and writes outputs, watermarks,
+dead letters, snapshots, journal entries and the group's offsets of all its tasks in one transaction per turn. It knows nothing of
+trading. When a transaction cannot be committed it drops every state and takes over anew: nothing of the turn remains.
+"""
+
+import logging
+import time
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+from streams.domain.parameters import SessionSettings
+from streams.errors import Fenced, LogError
+from streams.log.codec import Codec
+from streams.log.interface import Log, Message, Partition, Reader, watermark_headers
+from streams.log.journal import JournalWriter, entry_digest
+from streams.log.layout import Layout
+from streams.log.takeover import take_over
+from streams.log.task import Batch, Task
+from streams.stages.contract import StageFactory
+
+MICROSECONDS = 1_000_000
+
+logger = logging.getLogger(__name__)
+
+
+class WorkerLimits(NamedTuple):
+    """Bounds of one turn. Wall time in seconds; none of them changes what is decided."""
+
+    messages_max: int = 4000
+    events_max: int = 4000
+    queue_max: int = 20_000
+    wait_s: float = 0.005
+    journal_idle_s: float = 1.0
+
+
+class Turn(NamedTuple):
+    """What was received for one turn: messages by task, and commands by task."""
+
+    messages: dict[int, list[Message]]
+    commands: dict[int, list[Message]]
+
+
+class HeldTask:
+    """A task that this worker owns, with its own reader and the state of its journal."""
+
+    def __init__(self, task: Task, reader: Reader | None, sequence: int, previous_digest: str, watermark: int) -> None:
+        self.task = task
+        self.reader = reader
+        self.sequence = sequence
+        self.previous_digest = previous_digest
+        self.watermark = watermark
+        self.journalled_at = float("-inf")
+        self.unjournalled = False
+        self.catch_up: dict[Partition, int] = {}
+        self.commands_waiting: list[Message] = []
+        self.batch: Batch | None = None
+
+
+class Worker:
+    """Worker `slot` of a stage in one session; `stage_of` makes the stage of a task (the stage's class). Raises `Fenced` from any call once another process has its slot."""
+
+    def __init__(
+        self, log: Log, stage_of: StageFactory, settings: SessionSettings, codec: Codec, *, slot: str = "0", code_version: str,
+        limits: WorkerLimits = WorkerLimits(), monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.log = log
+        self.stage = stage = stage_of(settings, 0)
+        self.layout = Layout.of(settings)
+        self.codec = codec
+        self.limits = limits
+        self.tasks: dict[int, HeldTask] = {}
+        self.transactions = 0
+        self.events = 0
+        self._stage_of = stage_of
+        self._settings = settings
+        self._snapshot_interval = settings.snapshot_interval_seconds * MICROSECONDS
+        self._journal = (code_version, settings.digest())
+        self._monotonic = monotonic
+        self._group_topic = self.layout.full(self.layout.group_topic(stage))
+        self._assigned: list[int] = []
+        self._revoked: list[int] = []
+        self._paused: set[Partition] = set()
+        self._writer = log.writer(f"{self.layout.session}-{stage.name}-{slot}")
+        self._member = log.member(
+            self.layout.group(stage.name), self._group_topic, on_assigned=self._on_assigned, on_revoked=self._on_revoked
+        )
+
+    # Membership: callbacks only note what changed, `receive` acts on it.
+
+    def _on_assigned(self, partitions: Sequence[Partition]) -> None:
+        self._assigned.extend(p.number for p in partitions)
+
+    def _on_revoked(self, partitions: Sequence[Partition], lost: bool) -> None:
+        numbers = {p.number for p in partitions}
+        self._assigned = [number for number in self._assigned if number not in numbers]
+        self._revoked.extend(numbers)
+        for number in numbers:
+            self._drop(number)
+
+    def _drop(self, number: int) -> None:
+        held = self.tasks.pop(number, None)
+        if held is not None and held.reader is not None:
+            held.reader.close()
+
+    def _take_over(self, number: int) -> None:
+        found = take_over(
+            self.log, self.layout, self.codec, self._stage_of(self._settings, number), number,
+            snapshot_interval=self._snapshot_interval, monotonic=self._monotonic,
+        )  # fmt: skip
+        task = found.task
+        own = Partition(self.layout.group_topic(self.stage), number)
+        positions = {
+            self.layout.at(*one.partition): one.place()[0] for one in task.merge.inputs if one.partition != own
+        }
+        reader = self.log.reader(positions) if positions else None
+        held = HeldTask(task, reader, found.sequence, found.previous_digest, found.watermark)
+        # Before the restart this task may have promised more than its journal says; it has again once it has read as far.
+        held.catch_up = {p: self.log.end_offset(p) for p in (self.layout.at(*one.partition) for one in task.merge.inputs)}
+        offset = task.commands_offset if self.stage.takes_commands else task.merge.by_partition[own].place()[0]
+        self._member.seek(self.layout.at(*own), offset)
+        self.tasks[number] = held
+
+    # One turn
+
+    def receive(self) -> Turn:
+        """What has arrived for each task; waits a few milliseconds at most. Tasks that were just assigned are taken over."""
+        waits_on_member = not self.stage.takes_commands
+        turn = Turn({}, {})
+        came = self._member.poll(self.limits.messages_max, self.limits.wait_s if waits_on_member or not self.tasks else 0)
+        fresh = self._settle_assignment()
+        for message in came:
+            if message.partition not in fresh and message.partition in self.tasks:
+                target = turn.commands if self.stage.takes_commands else turn.messages
+                target.setdefault(message.partition, []).append(message)
+        wait = 0.0 if waits_on_member or turn.commands else self.limits.wait_s
+        for number, held in self.tasks.items():
+            if held.reader is not None:
+                messages = held.reader.poll(self.limits.messages_max, wait)
+                if messages:
+                    turn.messages.setdefault(number, []).extend(messages)
+                wait = 0.0
+        return turn
+
+    def _settle_assignment(self) -> set[int]:
+        """Takes over what was assigned; returns those tasks, whose messages of this poll came from before the seek."""
+        fresh = set(self._assigned)
+        self._assigned, self._revoked = [], []
+        for number in sorted(fresh):
+            self._drop(number)
+            self._take_over(number)
+        return fresh
+
+    def step(self, turn: Turn) -> int:
+        """Steps every task; the results wait for `commit`. Returns the number of events stepped."""
+        events = 0
+        for number, held in self.tasks.items():
+            task = held.task
+            task.offer(turn.messages.get(number, ()))
+            held.commands_waiting.extend(turn.commands.get(number, ()))
+            task.run(events_max=self.limits.events_max)
+            if held.commands_waiting and self._has_caught_up(held) and task.frontier > 0:
+                for message in held.commands_waiting:
+                    task.take(message)
+                held.commands_waiting.clear()
+            held.batch = task.collect()
+            events += held.batch.events
+        self.events += events
+        return events
+
+    def _has_caught_up(self, held: HeldTask) -> bool:
+        own = self.layout.at(self.layout.group_topic(self.stage), held.task.number)
+        for partition, end in list(held.catch_up.items()):
+            source = self._member if partition == own else held.reader
+            assert source is not None
+            if source.position(partition) >= end:
+                del held.catch_up[partition]
+        return not held.catch_up and held.task.merge.head_time() > held.task.frontier
+
+    def commit(self) -> bool:
+        """
+        Writes the turn in one transaction; False where there was nothing to write, or where it failed and was dropped.
+
+        Raises: Fenced where another process has this worker's slot.
+        """
+        due = [held for held in self.tasks.values() if self._has_news(held)]
+        self._throttle()
+        if not due:
+            return False
+        try:
+            self._writer.begin()
+            offsets: dict[Partition, int] = {}
+            for held in due:
+                self._write(held, offsets)
+            if offsets:
+                self._writer.offsets(self.layout.group(self.stage.name), offsets, self._member.token())
+            self._writer.commit()
+        except Fenced:
+            raise
+        except LogError as fault:
+            logger.warning("transaction of %s dropped, taking over anew: %s", self.stage.name, fault)
+            self._start_anew()
+            return False
+        self.transactions += 1
+        return True
+
+    def _has_news(self, held: HeldTask) -> bool:
+        batch = held.batch
+        if batch is None:
+            return False
+        held.unjournalled = held.unjournalled or batch.events > 0 or held.task.watermark > held.watermark
+        return (
+            _must_journal(batch)
+            or held.task.watermark > held.watermark
+            or (held.unjournalled and self._monotonic() - held.journalled_at >= self.limits.journal_idle_s)
+        )
+
+    def _write(self, held: HeldTask, offsets: dict[Partition, int]) -> None:
+        task, batch = held.task, held.batch
+        assert batch is not None
+        append, layout, number = self._writer.append, self.layout, task.number
+        for topic, key, value, record_time, _ in batch.emissions:
+            append(layout.at(topic, number), key=key.encode(), value=value, time=record_time)
+        for letter in batch.dead_letters:
+            append(
+                layout.at("dead_letters", 0), key=letter.source_topic.encode(), value=self.codec.wire(letter), time=letter.time
+            )
+        watermark = task.watermark
+        if watermark > held.watermark:
+            for topic in task.merged_outputs:
+                append(
+                    layout.at(topic, number), key=None, value=None, headers=watermark_headers(watermark), time=max(watermark, 0)
+                )
+            held.watermark = watermark
+        if _must_journal(batch) or self._monotonic() - held.journalled_at >= self.limits.journal_idle_s:
+            self._write_journal(held, batch, offsets)
+        held.batch = None
+
+    def _write_journal(self, held: HeldTask, batch: Batch, offsets: dict[Partition, int]) -> None:
+        task, number = held.task, held.task.number
+        writer = JournalWriter(self.layout, self.codec, self.stage.name, number, *self._journal)
+        key = writer.key.encode()
+        for cut in batch.cuts:
+            for chunk in writer.snapshot(cut, held.sequence):
+                self._writer.append(
+                    self.layout.snapshots(self.stage.name, number), key=key, value=self.codec.wire(chunk), time=chunk.time
+                )
+        entry = writer.entry(
+            batch, sequence=held.sequence, watermark=held.watermark, previous_digest=held.previous_digest
+        )
+        self._writer.append(
+            self.layout.journal(self.stage.name, number), key=key, value=self.codec.wire(entry), time=entry.time
+        )
+        held.previous_digest = entry_digest(self.codec.payload(entry))
+        held.sequence += 1
+        held.journalled_at = self._monotonic()
+        held.unjournalled = False
+        own = Partition(self.layout.group_topic(self.stage), number)
+        place = task.commands_offset if self.stage.takes_commands else task.merge.by_partition[own].place()[0]
+        offsets[self.layout.at(*own)] = place
+
+    def _throttle(self) -> None:
+        """Pauses inputs whose queues are long and resumes them once they are half empty."""
+        group_topic = self.layout.group_topic(self.stage)
+        for held in self.tasks.values():
+            for one in held.task.merge.inputs:
+                partition = self.layout.at(*one.partition)
+                source = self._member if one.partition.topic == group_topic else held.reader
+                assert source is not None
+                if len(one.queue) >= self.limits.queue_max and partition not in self._paused:
+                    source.pause([partition])
+                    self._paused.add(partition)
+                elif len(one.queue) < self.limits.queue_max // 2 and partition in self._paused:
+                    source.resume([partition])
+                    self._paused.discard(partition)
+
+    def _start_anew(self) -> None:
+        self._writer.abort()
+        numbers = sorted(self.tasks)
+        for number in numbers:
+            self._drop(number)
+        self._paused.clear()
+        held = {p.number for p in self._member.assignment()}
+        self._assigned.extend(number for number in numbers if number in held)
+
+    def close(self) -> None:
+        """Leaves the group, so that others take the tasks over at once."""
+        for number in list(self.tasks):
+            self._drop(number)
+        self._member.close()
+        self._writer.close()
+
+
+def _must_journal(batch: Batch) -> bool:
+    return bool(batch.emissions or batch.dead_letters or batch.taken or batch.cuts)

@@ -1,0 +1,341 @@
+"""
+A session run again from its log, every output compared byte by byte with what stands there.
+
+Each task is replayed on its own, from the market data and internal topics that it read, with the journal's commands at the times
+they were taken; so the first divergence is found at the stage that made it. Nothing is written: a verification holds readers only.
+Compared are: every data record of every output topic (key, payload), the running digest at each journal entry, the chain of journal
+entries, the feed's own digest over its records, and each snapshot's state where the replay passes the same moment.
+"""
+
+import heapq
+import json
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+from streams.domain.parameters import SessionSettings
+from streams.domain.records import Command, JournalEntry, SnapshotChunk
+from streams.errors import DecodeError, LogError
+from streams.log.codec import HEADER_LENGTH, Codec
+from streams.log.interface import Log, Message, Partition
+from streams.log.journal import entry_digest, read_range, taken_of
+from streams.log.layout import FEED_TOPICS, Layout
+from streams.log.task import NO_DIGEST, Emission, Taken, Task, chained
+from streams.stages.contract import Stage, StageFactory
+
+READ_MAX = 4000
+MICROSECONDS = 1_000_000
+
+Progress = Callable[[str, int], None]
+
+
+class Divergence(NamedTuple):
+    """The first place where replay and log differ."""
+
+    topic: str
+    partition: int
+    offset: int | None  # None where the log lacks the record
+    what: str
+    expected: str
+    found: str
+
+    def __str__(self) -> str:
+        place = f"{self.topic}/{self.partition} offset {self.offset if self.offset is not None else 'at the end'}"
+        return f"{place}: {self.what} must be {self.expected}, was {self.found}"
+
+
+class Verdict(NamedTuple):
+    """What a verification compared, and the first divergence of each task that has one."""
+
+    records: dict[str, int]  # data records compared, by topic
+    journal_entries: int
+    snapshots: int
+    events: int
+    divergences: list[Divergence]
+
+    @property
+    def equal(self) -> bool:
+        return not self.divergences
+
+    @property
+    def compared(self) -> int:
+        return sum(self.records.values())
+
+
+def verify(log: Log, settings: SessionSettings, codec: Codec, stages: tuple[StageFactory, ...], progress: Progress | None = None) -> Verdict:
+    """
+    Replays every task of a session and compares. `progress` is told (task name, events stepped so far).
+
+    Raises: LogError where a topic is missing or the log goes away: no half-true verdict.
+    """
+    layout = Layout.of(settings)
+    records: dict[str, int] = {}
+    divergences: list[Divergence] = []
+    entries = snapshots = events = 0
+    runs = [_FeedReplay(log, layout, codec)] + [
+        _TaskReplay(log, layout, codec, stage_of(settings, number), number, settings, progress)
+        for stage_of in stages
+        for number in range(layout.tasks(stage_of(settings, 0)))
+    ]
+    for run in runs:
+        divergence = run.run()
+        if divergence is not None:
+            divergences.append(divergence)
+        for topic, count in run.compared.items():
+            records[topic] = records.get(topic, 0) + count
+        entries += run.entries
+        snapshots += run.snapshots
+        events += run.events
+    return Verdict(records, entries, snapshots, events, divergences)
+
+
+class _Journal:
+    """A journal partition read from its start, its chain checked on the way."""
+
+    def __init__(self, log: Log, partition: Partition, codec: Codec) -> None:
+        self.partition = partition
+        self._codec = codec
+        self._messages = read_range(log, partition, log.start_offset(partition), log.end_offset(partition))
+        self._sequence = 0
+        self._previous = NO_DIGEST
+
+    def read(self) -> Iterator[tuple[Message, JournalEntry] | Divergence]:
+        """Each entry with its message; a divergence, and nothing after it, where the chain breaks."""
+        for message in self._messages:
+            entry = self._codec.decode(message.value or b"", JournalEntry)
+            assert isinstance(entry, JournalEntry)
+            if (entry.sequence, entry.previous_digest) != (self._sequence, self._previous):
+                yield self._broken(message, entry)
+                return
+            self._sequence += 1
+            self._previous = entry_digest((message.value or b"")[HEADER_LENGTH:])
+            yield message, entry
+
+    def _broken(self, message: Message, entry: JournalEntry) -> Divergence:
+        return Divergence(
+            self.partition.topic, self.partition.number, message.offset, "the journal's chain",
+            f"entry {self._sequence} after {self._previous}", f"entry {entry.sequence} after {entry.previous_digest}",
+        )  # fmt: skip
+
+
+class _FeedReplay:
+    """The feed's records against the digest in its journal: a feed cannot be run again, but its record can be trusted or not."""
+
+    def __init__(self, log: Log, layout: Layout, codec: Codec) -> None:
+        self._log, self._layout, self._codec = log, layout, codec
+        self.compared: dict[str, int] = {}
+        self.entries = self.snapshots = self.events = 0
+
+    def run(self) -> Divergence | None:
+        last: tuple[Message, JournalEntry] | None = None
+        for found in _Journal(self._log, self._layout.journal("feed", 0), self._codec).read():
+            if isinstance(found, Divergence):
+                return found
+            last = found
+            self.entries += 1
+        count, digest = self._digest()
+        if last is None:
+            return None
+        message, entry = last
+        if (entry.outputs_count, entry.outputs_digest) != (count, digest):
+            return Divergence(
+                self._layout.full("journal"), message.partition, message.offset, "the feed's digest over its records",
+                f"{entry.outputs_digest} after {entry.outputs_count} records", f"{digest} after {count} records on the topics",
+            )  # fmt: skip
+        return None
+
+    def _digest(self) -> tuple[int, str]:
+        """Every record the feed wrote, in the order of its logical time, which is strictly increasing over all partitions."""
+        digest, count = NO_DIGEST, 0
+        for topic, message in _by_time(self._log, self._layout, self._codec):
+            assert message.value is not None
+            digest = chained(digest, topic, (message.key or b"").decode(), message.value)
+            count += 1
+            self.compared[topic] = self.compared.get(topic, 0) + 1
+        return count, digest
+
+
+def _by_time(log: Log, layout: Layout, codec: Codec) -> Iterator[tuple[str, Message]]:
+    def stream(topic: str, number: int) -> Iterator[tuple[int, str, Message]]:
+        partition = layout.at(topic, number)
+        for message in read_range(log, partition, log.start_offset(partition), log.end_offset(partition)):
+            if message.value is None:
+                continue
+            try:
+                record = codec.decode(message.value, layout.record_of(topic))
+            except DecodeError:
+                continue  # poison of others: its dead letter says so, the feed never wrote it
+            yield record.time, topic, message
+
+    streams = [stream(topic, number) for topic in FEED_TOPICS for number in range(layout.count(topic))]
+    for _, topic, message in heapq.merge(*streams, key=lambda item: item[0]):
+        yield topic, message
+
+
+class _TaskReplay:
+    """One task, run again from its first event to its journal's last frontier."""
+
+    def __init__(
+        self, log: Log, layout: Layout, codec: Codec, stage: Stage, number: int, settings: SessionSettings,
+        progress: Progress | None,
+    ) -> None:
+        self._log, self._layout, self._codec, self._stage, self._number = log, layout, codec, stage, number
+        self._progress = progress
+        self._task = Task(stage, number, layout, codec, settings.snapshot_interval_seconds * MICROSECONDS)
+        self._count = 0
+        self._cuts: dict[int, str] = {}
+        self._expected = {topic: _data(log, layout.at(topic, number)) for topic in stage.outputs}
+        self.compared: dict[str, int] = dict.fromkeys(stage.outputs, 0)
+        self.entries = self.snapshots = self.events = 0
+
+    def run(self) -> Divergence | None:
+        journal: list[tuple[Message, JournalEntry]] = []
+        for found in _Journal(self._log, self._layout.journal(self._stage.name, self._number), self._codec).read():
+            if isinstance(found, Divergence):
+                return found
+            journal.append(found)
+        self.entries = len(journal)
+        if not journal:
+            return self._nothing_more()
+        broken = self._schedule_commands([taken for _, entry in journal for taken in taken_of(entry)])
+        if broken is not None:
+            return broken
+        digests = {entry.outputs_count: (message, entry) for message, entry in journal}
+        last = journal[-1][1]
+        for emissions in self._batches(last):
+            for emission in emissions:
+                divergence = self._compare(emission) or self._compare_digest(emission, digests)
+                if divergence is not None:
+                    return divergence
+        if self._task.outputs_count != last.outputs_count:
+            message = journal[-1][0]
+            return Divergence(
+                self._layout.full("journal"), message.partition, message.offset, "the number of outputs",
+                str(last.outputs_count), str(self._task.outputs_count),
+            )  # fmt: skip
+        return self._nothing_more() or self._compare_snapshots()
+
+    def _batches(self, last: JournalEntry) -> Iterator[list[Emission]]:
+        layout, task = self._layout, self._task
+        ends = {Partition(topic, number): offset for topic, number, offset, _ in json.loads(last.positions)}
+        wanted = {
+            layout.at(*one.partition): ends[one.partition]
+            for one in task.merge.inputs
+            if ends[one.partition] > self._log.start_offset(layout.at(*one.partition))
+        }
+        reader = self._log.reader({partition: self._log.start_offset(partition) for partition in wanted})
+        paused: set[Partition] = set()
+        try:
+            while any(reader.position(partition) < end for partition, end in wanted.items()):
+                messages = [m for m in reader.poll(READ_MAX, 0.5) if m.offset < wanted[Partition(m.topic, m.partition)]]
+                task.offer(messages)
+                task.run(until=last.frontier)
+                yield self._collect()
+                crowded = {layout.at(*p) for p in task.merge.crowded(READ_MAX * 5)}
+                drained = {p for p in paused if len(task.merge.by_partition[_short(layout, p)].queue) < READ_MAX}
+                done = {p for p, end in wanted.items() if reader.position(p) >= end}
+                if crowded - paused:
+                    reader.pause(sorted(crowded - paused))
+                if drained - crowded - done:
+                    reader.resume(sorted(drained - crowded - done))
+                paused = (paused | crowded) - (drained - crowded)
+        finally:
+            reader.close()
+        task.run(until=last.frontier, complete=True)
+        task.run_scheduled()
+        yield self._collect()
+
+    def _collect(self) -> list[Emission]:
+        batch = self._task.collect()
+        self.events += batch.events
+        self._cuts.update((cut.time, cut.state_digest) for cut in batch.cuts)
+        if self._progress is not None:
+            self._progress(f"{self._stage.name} {self._number}", self.events)
+        return batch.emissions
+
+    def _schedule_commands(self, taken: list[Taken]) -> Divergence | None:
+        if not taken:
+            return None
+        partition = self._layout.at("commands", self._number)
+        wanted = {one.offset: one for one in taken}
+        commands: dict[int, Command] = {}
+        for message in read_range(self._log, partition, min(wanted), max(wanted) + 1):
+            if message.offset in wanted:
+                record = self._codec.decode(message.value or b"", Command)
+                assert isinstance(record, Command)
+                commands[message.offset] = record
+                if record.event_id != wanted[message.offset].command_id:
+                    return Divergence(
+                        partition.topic, partition.number, message.offset, "the command",
+                        wanted[message.offset].command_id, record.event_id,
+                    )  # fmt: skip
+        for offset, one in wanted.items():
+            if offset not in commands:
+                return Divergence(partition.topic, partition.number, offset, "the command", one.command_id, "missing")
+        self._task.schedule((one, commands[one.offset]) for one in taken)
+        return None
+
+    def _compare(self, emission: Emission) -> Divergence | None:
+        partition = self._layout.at(emission.topic, self._number)
+        message = next(self._expected[emission.topic], None)
+        if message is None:
+            return Divergence(partition.topic, partition.number, None, "the next record", self._words(emission.value), "missing")
+        self.compared[emission.topic] += 1
+        assert message.value is not None
+        if (message.key, message.value[HEADER_LENGTH:]) != (emission.key.encode(), emission.value[HEADER_LENGTH:]):
+            return Divergence(
+                partition.topic, partition.number, message.offset, "the record",
+                self._words(emission.value), self._words(message.value),
+            )  # fmt: skip
+        return None
+
+    def _compare_digest(self, emission: Emission, digests: dict[int, tuple[Message, JournalEntry]]) -> Divergence | None:
+        self._count += 1
+        found = digests.get(self._count)
+        if found is None or found[1].outputs_digest == emission.digest:
+            return None
+        message, entry = found
+        return Divergence(
+            self._layout.full("journal"), message.partition, message.offset, f"the digest after {self._count} outputs",
+            emission.digest, entry.outputs_digest,
+        )  # fmt: skip
+
+    def _nothing_more(self) -> Divergence | None:
+        for topic, expected in self._expected.items():
+            message = next(expected, None)
+            if message is not None:
+                assert message.value is not None
+                return Divergence(message.topic, message.partition, message.offset, "the end of " + topic, "here", self._words(message.value))
+        return None
+
+    def _compare_snapshots(self) -> Divergence | None:
+        partition = self._layout.snapshots(self._stage.name, self._number)
+        for message in read_range(self._log, partition, self._log.start_offset(partition), self._log.end_offset(partition)):
+            chunk = self._codec.decode(message.value or b"", SnapshotChunk)
+            assert isinstance(chunk, SnapshotChunk)
+            replayed = self._cuts.get(chunk.time)
+            if chunk.part == 0 and replayed is not None:
+                self.snapshots += 1
+                if chunk.state_digest != replayed:
+                    return Divergence(
+                        partition.topic, partition.number, message.offset, f"the state's digest at {chunk.time}",
+                        replayed, chunk.state_digest,
+                    )  # fmt: skip
+        return None
+
+    def _words(self, value: bytes) -> str:
+        try:
+            return str(self._codec.decode(value))
+        except DecodeError as fault:
+            return f"undecodable ({fault})"
+
+
+def _data(log: Log, partition: Partition) -> Iterator[Message]:
+    """A partition's data records."""
+    if partition.topic not in log.topics():
+        raise LogError(f"topic {partition.topic} must exist, is missing")
+    messages = read_range(log, partition, log.start_offset(partition), log.end_offset(partition))
+    return (message for message in messages if message.value is not None)
+
+
+def _short(layout: Layout, partition: Partition) -> Partition:
+    return Partition(partition.topic[len(layout.session) + 1 :], partition.number)
