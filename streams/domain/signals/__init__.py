@@ -6,9 +6,10 @@ A new strategy is one module beside `momentum.py` and one entry here.
 
 from pydantic import ValidationError
 
+from streams.domain.faults import faults_of
 from streams.domain.parameters import StrategyParameters
 from streams.domain.signals.momentum import Momentum
-from streams.domain.signals.strategy import Strategy, faults_of
+from streams.domain.signals.strategy import Strategy
 from streams.errors import ConfigError
 
 KINDS: dict[str, type[Strategy]] = {"momentum": Momentum}
@@ -18,7 +19,7 @@ def strategy_faults(parameters: StrategyParameters) -> list[str]:
     """What is wrong with a strategy's kind and parameters, one line for each fault; empty when all is well."""
     kind = KINDS.get(parameters.kind)
     if kind is None:
-        return [f"kind must be one of {', '.join(sorted(KINDS))}, was {parameters.kind}"]
+        return [f"KIND must be one of {', '.join(sorted(KINDS))}, was {parameters.kind}"]
     try:
         kind.Settings.of(parameters.parameters)
     except ValidationError as error:
