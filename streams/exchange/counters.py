@@ -1,0 +1,34 @@
+"""What a running feed can say about itself: counts since it started, for the pages. Wall times are the reader's business."""
+
+from decimal import Decimal
+
+import msgspec
+
+from streams.exchange.clock import Stamp
+from streams.exchange.push import Push
+
+
+class FeedCounters(msgspec.Struct):
+    """Counts since the start of this process."""
+
+    records: int = 0  # flushed
+    flushes: int = 0
+    gaps: int = 0  # pushes that say something before them is missing
+    suspects: int = 0  # pushes whose event time was not believed
+    watermark: int = -1  # last one sent, µs
+    prices: dict[str, Decimal] = msgspec.field(default_factory=dict)  # last trade, else best bid, by symbol
+
+    def count(self, push: Push, stamp: Stamp) -> None:
+        """A push was taken."""
+        if push.trades:
+            self.prices[push.symbol] = push.trades[-1].price
+        elif push.best_bid is not None:
+            self.prices.setdefault(push.symbol, push.best_bid)
+        self.gaps += push.gap
+        self.suspects += stamp.suspect
+
+    def flushed(self, records: int, watermark: int) -> None:
+        """A flush was committed."""
+        self.records += records
+        self.flushes += 1
+        self.watermark = watermark

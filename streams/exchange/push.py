@@ -1,0 +1,63 @@
+"""
+What an exchange sent, before it has a logical time: the common form that every adapter yields and the feed writer takes.
+
+Times are microseconds since 1970 UTC, quantities base units. A push is not yet a record: it has no id, no sequence, no time.
+"""
+
+from collections.abc import Iterator
+from decimal import Decimal
+from typing import NamedTuple, Protocol
+
+import msgspec
+
+from streams.domain.records import Level, Trade
+from streams.exchange.instruments import InstrumentSpec
+
+
+class Position(NamedTuple):
+    """Where a push stands in its source: file and line, or the simulated market's epoch (JSON text) and number within it."""
+
+    place: str
+    number: int
+
+
+class Push(msgspec.Struct, frozen=True, kw_only=True):
+    """One push for one symbol; `update_id` is the exchange's id of the book after it."""
+
+    exchange: str
+    symbol: str
+    event_time: int | None
+    receive_time: int
+    source: Position
+    trades: list[Trade] = []
+    best_bid: Decimal | None = None
+    best_bid_quantity: Decimal | None = None
+    best_ask: Decimal | None = None
+    best_ask_quantity: Decimal | None = None
+    bids: list[Level] = []
+    asks: list[Level] = []
+    snapshot: bool = False  # bids and asks replace the book
+    gap: bool = False  # something before it is missing: the book is void until the next snapshot
+    update_id: int | None = None
+    mark_price: Decimal | None = None
+    index_price: Decimal | None = None
+
+
+class Feed(Protocol):
+    """A source of pushes: recorded files, the simulated market, later an exchange's connections."""
+
+    @property
+    def kind(self) -> str: ...
+
+    def instruments(self) -> list[InstrumentSpec]:
+        """What the symbols are, one for each."""
+
+    def pushes(self, after: Position | None = None, *, outage_until: int | None = None) -> Iterator[Push]:
+        """
+        Every push after `after` (None: from the start), by receive time.
+
+        `outage_until`: while the feed was away the timekeeper moved time to there. A market that goes on without its
+        reader skips to it, says that something is missing and begins with snapshots; a recording goes on where it was.
+
+        Raises: FeedError, naming file and line, where the source cannot be read or parsed; everything before is yielded.
+        """
