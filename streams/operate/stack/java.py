@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 from string import Template
 
@@ -41,10 +42,20 @@ def write_configuration(settings: StackSettings, template: str, target: Path, va
     target.write_text(text)
 
 
+@cache
+def _client() -> httpx.Client:
+    """
+    One for all questions: each new one reads the system's certificates, which takes longer than the question.
+
+    It keeps no connection, since the one it kept may be that of a part which has been killed meanwhile.
+    """
+    return httpx.Client(trust_env=False, limits=httpx.Limits(max_keepalive_connections=0))
+
+
 def http_fault(url: str, seconds: float) -> str | None:
     """Why `url` does not answer 200 within `seconds`; None when it does."""
     try:
-        answer = httpx.get(url, timeout=seconds, trust_env=False)
+        answer = _client().get(url, timeout=seconds)
     except httpx.TimeoutException:
         return f"no answer from {url} within {seconds:.0f} s"
     except httpx.HTTPError as error:

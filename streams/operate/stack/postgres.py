@@ -63,7 +63,9 @@ class Postgres(Part):
     @property
     def programs_version(self) -> str:
         """Major version of the programs that would run."""
-        asked = subprocess.run([self.programs / "postgres", "-V"], capture_output=True, text=True, timeout=10, check=True)
+        asked = subprocess.run(
+            [self.programs / "postgres", "-V"], capture_output=True, text=True, timeout=10, check=True
+        )
         return asked.stdout.split()[2].partition(".")[0]
 
     def prepare(self) -> None:
@@ -80,9 +82,6 @@ class Postgres(Part):
             "max_connections": 50,
             "timezone": "UTC",
             "log_timezone": "UTC",
-            # Nobody waits for the sink: a crash of the machine may cost its last 0.6 s, which Connect then writes again
-            # from the topics only if its offsets are older; so commits stay synchronous.
-            "synchronous_commit": "on",
         }
         return [str(self.programs / "postgres"), "-D", str(self.folder), *(f"-c{k}={v}" for k, v in options.items())]
 
@@ -161,7 +160,9 @@ class Postgres(Part):
         )
         # In single-user mode a failed statement is only a line on standard error.
         if done.returncode != 0 or "ERROR:" in done.stderr or "FATAL:" in done.stderr:
-            raise StackError(f"postgres: {command[0]} failed in {folder}: {(done.stderr or done.stdout).strip()[-500:]}")
+            raise StackError(
+                f"postgres: {command[0]} failed in {folder}: {(done.stderr or done.stdout).strip()[-500:]}"
+            )
 
 
 def default_folder(settings: StackSettings) -> Path:
@@ -193,4 +194,4 @@ def _unprivileged_user() -> Owner | None:
 
 
 def _is_server_in(candidate: psutil.Process, folder: Path) -> bool:
-    return candidate.info["name"] == "postgres" and candidate.info["cwd"] == str(folder.resolve())
+    return bool(candidate.info["name"] == "postgres" and candidate.info["cwd"] == str(folder.resolve()))

@@ -165,7 +165,8 @@ def holder_of(port: int) -> str:
                 words = " ".join(process.cmdline()) or process.name()
             except psutil.Error:
                 words = "?"
-            return f"pid {connection.pid} ({words[:100]})"
+            # The end tells one Java from another, the start says that it is one.
+            return f"pid {connection.pid} ({words if len(words) <= 120 else f'{words[:50]} … {words[-65:]}'})"
     return "a process of another user"
 
 

@@ -49,8 +49,12 @@ class Registry(Part):
             "quarkus.http.port": str(self.settings.registry_port),
             "quarkus.management.host": "127.0.0.1",
             "quarkus.management.port": str(self.settings.registry_management_port),
+            # It would raise its own packages to INFO and log each request.
             "quarkus.log.level": "WARN",
+            'quarkus.log.category."io.apicurio".level': "WARN",
+            "quarkus.http.access-log.enabled": "false",
             "quarkus.banner.enabled": "false",
+            "quarkus.log.console.format": "%d{yyyy-MM-dd HH:mm:ss,SSS} %p %c{1}: %m%n",
         }
         # Half the time to start and half the memory for code; schemas are fetched once by each client.
         options = ["-XX:TieredStopAtLevel=1", *(f"-D{name}={value}" for name, value in properties.items())]

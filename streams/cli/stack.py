@@ -1,0 +1,136 @@
+"""`cdb up`, `cdb down`, `cdb status`: the stack on this machine."""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from streams.operate.stack import PART_NAMES, PartState, PartStatus, Stack, StackSettings
+
+app = typer.Typer(help="Kafka, registry, Connect and Postgres on this machine.", no_args_is_help=True)
+
+Parts = Annotated[str, typer.Option("--parts", metavar="PART,…", help=f"Only these, of: {', '.join(PART_NAMES)}.")]
+ALL_PARTS = ",".join(PART_NAMES)
+STATE_STYLES = {
+    PartState.HEALTHY: "green",
+    PartState.NOT_ANSWERING: "yellow",
+    PartState.DIED: "red",
+    PartState.STOPPED: "dim",
+}
+
+
+@app.command()
+def up(parts: Parts = ALL_PARTS) -> None:
+    """
+    Start what is not up; it stays up when this command ends.
+
+    Parts that others need come up with them. Ports and folders are chosen by CDB_STACK_… variables.
+
+    Examples:
+
+        cdb up
+
+        cdb up --parts kafka,postgres
+
+        CDB_STACK_KAFKA_PORT=29092 cdb up
+    """
+    _stack().up(_names(parts), report=typer.echo)
+
+
+@app.command()
+def down(
+    parts: Parts = ALL_PARTS,
+    delete_data: Annotated[
+        bool, typer.Option("--delete-data", help="End all parts and remove their data: every session and table.")
+    ] = False,
+) -> None:
+    """
+    End the stack, or some of its parts; the data stay.
+
+    Examples:
+
+        cdb down
+
+        cdb down --parts connect
+
+        cdb down --delete-data
+    """
+    _stack().down(_names(parts), delete_data=delete_data, report=typer.echo)
+
+
+@app.command()
+def status(
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object for each part, for programs.")] = False,
+) -> None:
+    """
+    Show how each part is; exit code 1 if one of them is not healthy.
+
+    Examples:
+
+        cdb status
+
+        cdb status --json | jq '.[].state'
+    """
+    found = _stack().status()
+    if as_json:
+        typer.echo(json.dumps([each.model_dump(mode="json") for each in found], indent=2))
+    else:
+        Console().print(status_table(found))
+    if any(each.state is not PartState.HEALTHY for each in found):
+        raise typer.Exit(1)
+
+
+def status_table(parts: list[PartStatus]) -> Table:
+    """One line for each part, and the memory of all of them."""
+    table = Table(show_footer=True, pad_edge=False, box=None)
+    total = sum(each.memory_bytes or 0 for each in parts)
+    for header, justify, footer in (
+        ("part", "left", "all"),
+        ("state", "left", ""),
+        ("pid", "right", ""),
+        ("port", "right", ""),
+        ("uptime", "right", ""),
+        ("memory", "right", _mebibytes(total)),
+        ("detail", "left", ""),
+    ):
+        table.add_column(header, justify=justify, footer=footer, overflow="fold")  # type: ignore[arg-type]
+    for each in parts:
+        table.add_row(
+            each.name,
+            f"[{STATE_STYLES[each.state]}]{each.state}[/]",
+            str(each.pid or "-"),
+            str(each.port),
+            _duration(each.uptime_seconds),
+            _mebibytes(each.memory_bytes),
+            each.detail,
+        )
+    return table
+
+
+def _stack() -> Stack:
+    # A command line is its process's edge, like `__main__`: the environment is read here and nowhere deeper.
+    return Stack(StackSettings.from_environment(os.environ))
+
+
+def _names(parts: str) -> list[str]:
+    return [name.strip() for name in parts.split(",") if name.strip()]
+
+
+def _mebibytes(count: int | None) -> str:
+    return "-" if count is None else f"{count >> 20} MiB"
+
+
+def _duration(seconds: float | None) -> str:
+    if seconds is None:
+        return "-"
+    minutes, rest = divmod(int(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    days, hours = divmod(hours, 24)
+    fields = ((days, "d"), (hours, "h"), (minutes, "min"), (rest, "s"))
+    shown = [f"{amount} {unit}" for amount, unit in fields if amount]
+    return " ".join(shown[:2]) or "0 s"
