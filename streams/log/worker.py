@@ -56,6 +56,7 @@ class HeldTask:
         self.unjournalled = False
         self.catch_up: dict[Partition, int] = {}
         self.commands_waiting: list[Message] = []
+        self.paused: set[Partition] = set()
         self.batch: Batch | None = None
 
 
@@ -82,7 +83,6 @@ class Worker:
         self._group_topic = self.layout.full(self.layout.group_topic(stage))
         self._assigned: list[int] = []
         self._revoked: list[int] = []
-        self._paused: set[Partition] = set()
         self._writer = log.writer(f"{self.layout.session}-{stage.name}-{slot}")
         self._member = log.member(
             self.layout.group(stage.name), self._group_topic, on_assigned=self._on_assigned, on_revoked=self._on_revoked
@@ -269,19 +269,18 @@ class Worker:
                 partition = self.layout.at(*one.partition)
                 source = self._member if one.partition.topic == group_topic else held.reader
                 assert source is not None
-                if len(one.queue) >= self.limits.queue_max and partition not in self._paused:
+                if len(one.queue) >= self.limits.queue_max and partition not in held.paused:
                     source.pause([partition])
-                    self._paused.add(partition)
-                elif len(one.queue) < self.limits.queue_max // 2 and partition in self._paused:
+                    held.paused.add(partition)
+                elif len(one.queue) < self.limits.queue_max // 2 and partition in held.paused:
                     source.resume([partition])
-                    self._paused.discard(partition)
+                    held.paused.discard(partition)
 
     def _start_anew(self) -> None:
         self._writer.abort()
         numbers = sorted(self.tasks)
         for number in numbers:
             self._drop(number)
-        self._paused.clear()
         held = {p.number for p in self._member.assignment()}
         self._assigned.extend(number for number in numbers if number in held)
 

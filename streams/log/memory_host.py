@@ -1,0 +1,42 @@
+"""
+The memory host: the same workers that run on Kafka, turn by turn in one process, on a log in memory.
+
+A backtest is this and nothing else: same stages, same merge, same transactions; only the log and the waiting differ.
+"""
+
+from collections.abc import Callable, Iterable
+
+from streams.domain.parameters import SessionSettings
+from streams.log.codec import Codec
+from streams.log.interface import Log
+from streams.log.worker import Worker, WorkerLimits
+from streams.stages.contract import StageFactory
+
+LIMITS = WorkerLimits(messages_max=2000, events_max=2000, queue_max=20_000, wait_s=0.0, journal_idle_s=0.0)
+
+
+def make_workers(
+    log: Log, stages: Iterable[StageFactory], settings: SessionSettings, codec: Codec, *, code_version: str
+) -> list[Worker]:
+    """One worker for each stage, which takes all of its tasks."""
+    return [Worker(log, stage_of, settings, codec, code_version=code_version, limits=LIMITS) for stage_of in stages]
+
+
+def run_turns(workers: list[Worker], feed: Callable[[], bool]) -> int:
+    """
+    Gives the feed and every worker their turns until the feed says that it has ended and nothing moves any more.
+
+    `feed` writes its next flush and returns whether more may come. Returns the number of events stepped.
+    """
+    events = 0
+    feeding = True
+    while True:
+        if feeding:
+            feeding = feed()
+        moved = feeding
+        for worker in workers:
+            turn = worker.receive()
+            events += worker.step(turn)
+            moved = worker.commit() or bool(turn.messages) or bool(turn.commands) or moved
+        if not moved:
+            return events

@@ -1,0 +1,154 @@
+"""
+The simulation host: a seeded scheduler that hands out turns, batches, watermarks, kills and commands as it likes.
+
+What the data records are must not depend on any of it.
+"""
+
+import random
+from typing import Any
+
+from streams.domain.parameters import SessionSettings
+from streams.domain.records import Command, CommandKind
+from streams.log.codec import Codec
+from streams.log.interface import Partition, watermark_headers
+from streams.log.layout import FEED_TOPICS, Layout
+from streams.log.memory import MemoryLog
+from streams.log.worker import Worker, WorkerLimits
+from streams.operate.topics import create_session
+from streams.stages.contract import StageFactory
+from streams.stages.execution import ExecutionStage
+from streams.stages.risk import RiskStage
+from streams.stages.signals import SignalsStage
+from tests.simulation.market import Written
+
+STAGES: tuple[StageFactory, ...] = (SignalsStage, RiskStage, ExecutionStage)
+TAIL = 10_000_000
+
+
+class Simulation:
+    """A session on a memory log whose every freedom is drawn from `rng`."""
+
+    def __init__(self, settings: SessionSettings, market: list[Written], rng: random.Random, *, workers: int = 1) -> None:
+        self.settings, self.market, self.rng, self.workers_each = settings, market, rng, workers
+        self.layout = Layout.of(settings)
+        self.codec = Codec.offline()
+        self.log = MemoryLog()
+        create_session(self.log, settings.session, feeds=settings.partitions, risk=settings.risk_tasks)
+        self.feed = self.log.writer("feed")
+        self.place = 0
+        self.ended = False
+        self.kills = 0
+        self.commands = 0
+        self.workers: dict[tuple[int, int], Worker] = {}
+        for stage in range(len(STAGES)):
+            for slot in range(workers):
+                self._start(stage, slot)
+
+    def _start(self, stage: int, slot: int) -> None:
+        rng = self.rng
+        limits = WorkerLimits(
+            messages_max=rng.choice((1, 7, 100)), events_max=rng.choice((1, 5, 200)), queue_max=rng.choice((20, 400)),
+            wait_s=0.0, journal_idle_s=rng.choice((0.0, 1e9)),
+        )  # fmt: skip
+        self.workers[stage, slot] = Worker(
+            self.log, STAGES[stage], self.settings, self.codec, slot=str(slot), code_version="test", limits=limits
+        )
+
+    def feed_turn(self, count: int) -> None:
+        """The next `count` market records in one transaction, with a watermark or without, wherever it may lie."""
+        rows = self.market[self.place : self.place + count]
+        self.place += len(rows)
+        self.feed.begin()
+        for topic, key, record in rows:
+            symbol = key.partition("@")[0]
+            partition = self.layout.at(topic, self.settings.symbol_task(symbol))
+            self.feed.append(partition, key=key.encode(), value=self.codec.wire(record), time=record.time)
+        at_end = self.place >= len(self.market)
+        if self.place and (at_end or self.rng.random() < 0.4):
+            highest = self.market[self.place].record.time - 1 if not at_end else self.market[-1].record.time + TAIL
+            lowest = self.market[self.place - 1].record.time
+            self._watermark(highest if at_end else self.rng.randint(lowest, highest))
+        self.feed.commit()
+        self.ended = at_end
+
+    def _watermark(self, time: int) -> None:
+        for topic in FEED_TOPICS:
+            for number in range(self.layout.partitions):
+                self.feed.append(
+                    self.layout.at(topic, number), key=None, value=None, headers=watermark_headers(time), time=time
+                )
+
+    def command(self, kind: CommandKind, account: str = "*") -> None:
+        self.commands += 1
+        name = f"{self.settings.session}/command/{self.commands}"
+        record = Command(
+            event_id=name, causation_id=name, correlation_id=name, session=self.settings.session, time=1, account=account,
+            kind=kind, symbol=None, operator="ada", justification="a drill",
+        )  # fmt: skip
+        writer = self.log.writer("operator")
+        writer.begin()
+        for number in range(self.layout.risk_tasks):
+            writer.append(self.layout.at("commands", number), key=account.encode(), value=self.codec.wire(record), time=1000)
+        writer.commit()
+
+    def worker_turn(self, key: tuple[int, int], *, kill: bool = False) -> bool:
+        """One turn; a killed worker vanishes after any of its three phases and a new one takes its slot."""
+        worker = self.workers[key]
+        phase = self.rng.randrange(4) if kill else 9
+        turn = worker.receive()
+        if phase > 0:
+            worker.step(turn)
+        moved = worker.commit() if phase > 1 else False
+        if kill:
+            self.kills += 1
+            self.log.lose(worker._member)  # type: ignore[arg-type]
+            self._start(*key)
+            return True
+        return moved or bool(turn.messages) or bool(turn.commands)
+
+    def run(self, *, kill_share: float = 0.0, commands: list[tuple[float, CommandKind]] | None = None) -> "Simulation":
+        """Turns in random order until all market data is written and nothing moves any more."""
+        waiting = list(commands or [])
+        while True:
+            if not self.ended:
+                self.feed_turn(self.rng.choice((0, 1, 7, 100)))
+            while waiting and self.place >= waiting[0][0] * len(self.market):
+                self.command(waiting.pop(0)[1])
+            keys = list(self.workers)
+            self.rng.shuffle(keys)
+            stalled = self.rng.randrange(len(keys) + 1) if not self.ended else len(keys)
+            moved = False
+            for key in keys[:stalled]:
+                moved = self.worker_turn(key, kill=self.rng.random() < kill_share and not self._settling()) or moved
+            if self.ended and not moved and not waiting and self._all_settled():
+                return self
+
+    def _settling(self) -> bool:
+        return self.ended and self.rng.random() < 0.9
+
+    def _all_settled(self) -> bool:
+        """One more round of every worker moves nothing: no deadlock hides behind a kill or a rebalance."""
+        for _ in range(4):
+            if any([self.worker_turn(key) for key in self.workers]):
+                return False
+        return True
+
+    def frontiers(self) -> dict[str, int]:
+        """How far each task has come."""
+        return {
+            f"{worker.stage.name}-{number}": held.task.frontier
+            for worker in self.workers.values()
+            for number, held in worker.tasks.items()
+        }
+
+
+def data_of(simulation: Simulation) -> dict[str, list[Any]]:
+    """What byte-equality is about."""
+    from streams.log.canonical import canonical_records, compared_topics
+
+    return {
+        topic: canonical_records(simulation.log, simulation.layout, simulation.codec, topic) for topic in compared_topics()
+    }
+
+
+__all__ = ["STAGES", "TAIL", "Partition", "Simulation", "data_of"]
