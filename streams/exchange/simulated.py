@@ -113,7 +113,7 @@ class SimulatedFeed:
             for push in run.pushes():
                 if push.source.number <= seen:
                     continue
-                if outage_until is not None and push.receive_time <= outage_until:
+                if outage_until is not None and (push.event_time or 0) <= outage_until:
                     continue
                 if push.symbol not in returned:
                     returned.add(push.symbol)

@@ -1,0 +1,151 @@
+"""
+A session's feed from start to end: what `cdb feed` runs, and what its pages tell.
+
+The simulated feed at 1x is **live**: its market's time is the wall clock's. A live feed that was away for ten seconds, or finds that
+the timekeeper stood in for it, goes on at the present, as an exchange would have; what it missed is missing and said so. Recordings,
+and the simulated market at other speeds, go on exactly where they were, whatever the time.
+"""
+
+from pathlib import Path
+from typing import Literal, assert_never
+
+import msgspec
+
+from streams.domain.parameters import SessionSettings
+from streams.errors import StreamsError
+from streams.exchange.guard import refuse_second_feed
+from streams.exchange.instruments import FOLDER
+from streams.exchange.pacing import Outcome, Pace, Runner, speed_of
+from streams.exchange.push import Feed
+from streams.exchange.recorded import RecordedFeed
+from streams.exchange.simulated import SimulatedFeed
+from streams.exchange.wall import Wall
+from streams.exchange.writer import MICROSECONDS_IN_SECOND, FeedWriter
+from streams.log.codec import Codec
+from streams.log.interface import Log
+
+OUTAGE_SECONDS_MIN = 10
+STALLED_AFTER_SECONDS = 5.0
+
+Phase = Literal["starting", "running", "ended", "stopped", "failed"]
+
+
+class FeedStatus(msgspec.Struct, kw_only=True):
+    """What the pages show; times in seconds, prices and offsets as numbers for people and metrics."""
+
+    session: str
+    feed: str
+    kind: str
+    live: bool
+    phase: Phase
+    healthy: bool
+    error: str | None = None
+    records: int = 0
+    records_per_second: float = 0.0
+    flushes: int = 0
+    flush_age_seconds: float | None = None
+    watermark: int = -1
+    gaps: int = 0
+    suspects: int = 0
+    prices: dict[str, str] = {}
+    offset_seconds: dict[str, float] = {}
+
+
+def feed_of(settings: SessionSettings, instruments_folder: Path = FOLDER) -> Feed:
+    """The source that a session's settings name. Raises: ConfigError, FeedError as the feeds."""
+    match settings.feed.kind:
+        case "recorded":
+            return RecordedFeed(settings.feed.files, instruments_folder)
+        case "simulated":
+            return SimulatedFeed(settings.feed, instruments_folder)
+    assert_never(settings.feed.kind)
+
+
+class FeedService:
+    """One run of a session's feed. `speed`: 1x..1000x or max."""
+
+    def __init__(
+        self, log: Log, codec: Codec, settings: SessionSettings, wall: Wall, *, speed: str, code_version: str,
+        take_over: bool = False, instruments_folder: Path = FOLDER,
+    ) -> None:
+        """Raises: ConfigError, FeedError where the settings name no feed that can run."""
+        self._log = log
+        self._codec = codec
+        self._settings = settings
+        self._wall = wall
+        self._speed = speed_of(speed)
+        self._code_version = code_version
+        self._take_over = take_over
+        self._feed = feed_of(settings, instruments_folder)
+        self.live = self._feed.kind == "simulated" and self._speed == 1
+        self._phase: Phase = "starting"
+        self._error: str | None = None
+        self._writer: FeedWriter | None = None
+        self._runner: Runner | None = None
+        self._began = wall.monotonic()
+
+    def run(self) -> Outcome:
+        """
+        Writes the feed to the log until it ends or the wall says to stop. A session that has ended is left as it is.
+
+        Raises: FeedError where another feed writes this session; ConfigError where its settings are others; LogError, Fenced.
+        """
+        try:
+            outcome = self._run()
+        except StreamsError as error:
+            self._phase, self._error = "failed", str(error)
+            raise
+        self._phase = "ended" if outcome.ended else "stopped"
+        self._error = str(outcome.error) if outcome.error else None
+        return outcome
+
+    def _run(self) -> Outcome:
+        if not self._take_over:
+            refuse_second_feed(self._log, self._codec, self._settings, self._wall)
+        writer = self._writer = FeedWriter(
+            self._log, self._codec, self._settings, code_version=self._code_version, live=self.live
+        )
+        try:
+            if writer.source.ended:
+                return Outcome(ended=True)
+            writer.introduce(self._feed.instruments())
+            pace = Pace(self._wall, speed=self._speed, live=self.live) if self._speed else None
+            runner = self._runner = Runner(writer, self._wall, pace)
+            self._began = self._wall.monotonic()
+            self._phase = "running"
+            return runner.run(self._feed.pushes(writer.position, outage_until=self._outage(writer)))
+        finally:
+            writer.close()
+
+    def _outage(self, writer: FeedWriter) -> int | None:
+        """Up to where a live market went on without this feed, or None where nothing was missed."""
+        if not self.live or writer.position is None:
+            return None
+        reached = writer.clock.state.last
+        present = writer.clock.quiet_watermark(self._wall.now())
+        if writer.predecessor == "timekeeper" or present - reached > OUTAGE_SECONDS_MIN * MICROSECONDS_IN_SECOND:
+            return max(reached, present)
+        return None
+
+    def status(self) -> FeedStatus:
+        """How it stands now; may be called from another thread."""
+        status = FeedStatus(
+            session=self._settings.session, feed=self._settings.feed.name, kind=self._feed.kind, live=self.live,
+            phase=self._phase, healthy=self._phase != "failed", error=self._error,
+        )  # fmt: skip
+        if self._writer is not None:
+            counters = self._writer.counters
+            elapsed = max(self._wall.monotonic() - self._began, 0.001)
+            status.records, status.flushes = counters.records, counters.flushes
+            status.records_per_second = round(counters.records / elapsed, 1)
+            status.gaps, status.suspects, status.watermark = counters.gaps, counters.suspects, counters.watermark
+            status.prices = {symbol: format(price, "f") for symbol, price in dict(counters.prices).items()}
+            status.offset_seconds = {
+                venue: known.offset / MICROSECONDS_IN_SECOND
+                for venue, known in dict(self._writer.clock.state.venues).items()
+                if known.offset is not None
+            }
+        if self._runner is not None and self._phase == "running":
+            status.flush_age_seconds = round(self._wall.monotonic() - self._runner.flushed_at, 3)
+            status.healthy = status.flush_age_seconds < STALLED_AFTER_SECONDS
+        return status

@@ -1,0 +1,89 @@
+"""
+When a live feed dies, time does not: the timekeeper writes in its place until a feed returns.
+
+It watches the end of the feed's journal, which every flush moves. After `dead_after_s` wall seconds without movement it takes the
+feed's name over (which fences a feed that only hung), writes one `feed_down` record for each symbol, and from then on watermarks by the
+wall clock, less the offset and the quiet delay the feed had. Its journal entries name it, so a returning feed takes the name back without being
+asked, and it goes back to watching. Recordings and sessions that ended are left alone: their time is not the wall clock's.
+"""
+
+from streams.domain.parameters import SessionSettings
+from streams.errors import Fenced
+from streams.exchange.wall import Wall
+from streams.exchange.writer import STAGE, TASK, FeedWriter, source_of
+from streams.log.codec import Codec
+from streams.log.interface import Log
+from streams.log.journal import newest_entry
+from streams.log.layout import Layout
+
+DEAD_AFTER_SECONDS = 5.0
+TURN_SECONDS = 0.1
+
+
+class Timekeeper:
+    """Watches one session's feed. `turn` is one look or one watermark; `run` turns ten times a second until told to stop."""
+
+    def __init__(
+        self, log: Log, codec: Codec, settings: SessionSettings, wall: Wall, *, code_version: str,
+        dead_after_s: float = DEAD_AFTER_SECONDS,
+    ) -> None:
+        self._log = log
+        self._codec = codec
+        self._settings = settings
+        self._wall = wall
+        self._code_version = code_version
+        self._dead_after_s = dead_after_s
+        self._journal = Layout.of(settings).journal(STAGE, TASK)
+        self._writer: FeedWriter | None = None
+        self._end_seen = -1
+        self._moved_at = wall.monotonic()
+
+    @property
+    def keeps(self) -> bool:
+        """Whether it stands in for the feed now."""
+        return self._writer is not None
+
+    def run(self) -> None:
+        """Raises: LogError as the log; a feed's return is no error."""
+        try:
+            while not self._wall.wait(TURN_SECONDS):
+                self.turn()
+        finally:
+            if self._writer is not None:
+                self._writer.close()
+
+    def turn(self) -> None:
+        """Looks whether the feed lives, or writes the next watermark in its place."""
+        if self._writer is None:
+            self._watch()
+            return
+        try:
+            self._writer.quiet(self._wall.now())
+        except Fenced:
+            self._writer = None
+            self._moved_at = self._wall.monotonic()
+
+    def _watch(self) -> None:
+        end = self._log.end_offset(self._journal)
+        if end != self._end_seen:
+            self._end_seen = end
+            self._moved_at = self._wall.monotonic()
+        elif self._wall.monotonic() - self._moved_at >= self._dead_after_s and self._is_kept():
+            self._take_over()
+
+    def _is_kept(self) -> bool:
+        entry = newest_entry(self._log, self._journal, self._codec)
+        if entry is None:
+            return False
+        source = source_of(entry)
+        return source.live and not source.ended
+
+    def _take_over(self) -> None:
+        writer = FeedWriter(
+            self._log, self._codec, self._settings, code_version=self._code_version, live=True, role="timekeeper"
+        )
+        now = self._wall.now()
+        if writer.predecessor != "timekeeper":
+            writer.put_feed_down(now)
+        writer.quiet(now)
+        self._writer = writer
