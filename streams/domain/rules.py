@@ -4,7 +4,7 @@ What a record must hold beyond its schema, as one list of named rules; hosts app
 A record that breaks a rule goes to `dead_letters` with the rule's name. The rules are facts that no market and no operator can
 change (prices above zero, windows that end where they say). What is merely bad news stays a record: a crossed book, a gap, a
 stale price and a time that runs ahead are flagged by the feed and judged by risk. Rules on text keep Postgres from refusing a
-valid row: it stores no NUL, and JSON texts land in jsonb columns.
+valid row: it stores no NUL, JSON texts land in jsonb columns, and keys must fit an index.
 """
 
 from collections.abc import Callable
@@ -17,6 +17,14 @@ from streams.domain import records as r
 from streams.domain.money import ONE, ZERO
 
 _HUNDRED = Decimal(100)
+
+# The last microsecond of the year 9999: what every program that reads the tables can hold.
+TIME_MAX = 253_402_300_799_999_999
+
+# In characters of at most four bytes; an entry of a Postgres index holds about 2,700 bytes, and a longer key stops the sink.
+SESSION_LENGTH_MAX = 64
+EVENT_ID_LENGTH_MAX = 512
+NAME_LENGTH_MAX = 128
 
 
 class Rule(NamedTuple):
@@ -39,6 +47,11 @@ def _above_zero(*values: Decimal | None) -> bool:
 
 def _never_negative(*values: Decimal | int | None) -> bool:
     return all(value is None or value >= 0 for value in values)
+
+
+def _times(*values: int | None) -> bool:
+    """Within the years 1970 to 9999; None counts as fine."""
+    return all(value is None or 0 <= value <= TIME_MAX for value in values)
 
 
 def _fraction(value: Decimal) -> bool:
@@ -90,15 +103,26 @@ def _text_without_nul(record: r.Record) -> bool:
     return not any(isinstance(value, str) and "\0" in value for value in msgspec.structs.astuple(record))
 
 
+def _ids_fit_an_index(record: r.Record) -> bool:
+    if len(record.session) > SESSION_LENGTH_MAX or len(record.event_id) > EVENT_ID_LENGTH_MAX:
+        return False
+    return all(len(getattr(record, field, "") or "") <= NAME_LENGTH_MAX for field in ("account", "strategy", "symbol"))
+
+
 _CARRIED = (
     Rule("session_is_named", lambda x: x.session != "" and x.event_id != ""),
-    Rule("time_not_negative", lambda x: x.time >= 0),
+    Rule("time_from_1970_to_9999", lambda x: 0 <= x.time <= TIME_MAX),
 )
-_IN_A_TABLE = (*_CARRIED, Rule("text_without_nul", _text_without_nul))
+_IN_A_TABLE = (
+    *_CARRIED,
+    Rule("ids_short_enough_to_be_keys", _ids_fit_an_index),
+    Rule("text_without_nul", _text_without_nul),
+)
 
 _MARKET_DATA = (
     *_CARRIED,
-    Rule("receive_time_not_negative", lambda x: x.receive_time >= 0 and (x.event_time is None or x.event_time >= 0)),
+    Rule("receive_and_event_time_from_1970_to_9999", lambda x: (
+        0 <= x.receive_time <= TIME_MAX and (x.event_time is None or 0 <= x.event_time <= TIME_MAX))),
     Rule("sequence_not_negative", lambda x: x.sequence >= 0),
     Rule("trade_price_and_quantity_above_zero", _trades_are_possible),
     Rule("level_price_above_zero_quantity_not_negative", _levels_are_possible),
@@ -115,14 +139,15 @@ _INSTRUMENT = (
     Rule("taker_fee_rate_is_fraction", lambda x: ZERO <= x.taker_fee_rate < ONE),
     Rule("leverage_max_at_least_one", lambda x: x.leverage_max >= 1),
     Rule("tiers_are_json_list", lambda x: _json_text(x.tiers, list)),
-    Rule("valid_from_before_valid_to", lambda x: x.valid_from >= 0 and (x.valid_to is None or x.valid_from < x.valid_to)),
+    Rule("valid_from_before_valid_to", lambda x: (
+        _times(x.valid_from, x.valid_to) and (x.valid_to is None or x.valid_from < x.valid_to))),
 )
 
 _FUNDING = (
     *_IN_A_TABLE,
     Rule("rate_within_one", lambda x: -ONE < x.rate < ONE),
     Rule("interval_above_zero", lambda x: x.interval_hours > 0),
-    Rule("settlement_time_not_negative", lambda x: x.settlement_time >= 0),
+    Rule("settlement_from_1970_to_9999", lambda x: _times(x.settlement_time)),
 )
 
 _CANDLE = (
@@ -130,7 +155,8 @@ _CANDLE = (
     Rule("low_open_close_high_in_order", _candle_prices_fit),
     Rule("volume_not_negative", lambda x: _never_negative(x.volume, x.quote_volume, x.trade_count, x.late_trades)),
     Rule("window_ends_where_it_says", lambda x: (
-        x.interval_seconds > 0 and x.open_time >= 0 and x.close_time == x.open_time + x.interval_seconds * 1_000_000)),
+        x.interval_seconds > 0 and _times(x.open_time, x.close_time)
+        and x.close_time == x.open_time + x.interval_seconds * 1_000_000)),
 )
 
 _REGIME = (
@@ -147,7 +173,7 @@ _MARK = (
     Rule("mark_has_a_source", lambda x: (x.mark is None) == (x.source is r.MarkSource.NONE)),
     Rule("depth_not_negative", lambda x: all(
         _never_negative(step.notional, step.average_price, step.quantity) for step in x.depth)),
-    Rule("market_times_not_negative", lambda x: _never_negative(x.book_time, x.market_time)),
+    Rule("market_times_from_1970_to_9999", lambda x: _times(x.book_time, x.market_time)),
 )
 
 _SIGNAL = (
@@ -166,7 +192,8 @@ _ORDER = (
     Rule("refused_has_a_code_and_no_quantity", lambda x: (
         x.rejection_code is None if x.approved else x.rejection_code is not None and x.quantity == 0)),
     Rule("cancel_names_its_target", lambda x: (x.order_type is r.OrderType.CANCEL) == (x.target_order_id is not None)),
-    Rule("expiry_not_before_decision", lambda x: x.expires_at is None or x.expires_at >= x.time),
+    Rule("expiry_not_before_decision", lambda x: (
+        _times(x.expires_at) and (x.expires_at is None or x.expires_at >= x.time))),
     Rule("checks_are_json_list", lambda x: _json_text(x.checks, list)),
     Rule("sizing_is_json_object", lambda x: _json_text(x.sizing, dict)),
 )
@@ -185,14 +212,14 @@ _ORDER_RESULT = (
 _ALLOCATION = (
     *_IN_A_TABLE,
     Rule("fraction_is_fraction", lambda x: _fraction(x.fraction)),
-    Rule("cooldown_not_negative", lambda x: _never_negative(x.cooldown_until)),
+    Rule("cooldown_from_1970_to_9999", lambda x: _times(x.cooldown_until)),
 )
 
 _POSITION = (
     *_IN_A_TABLE,
     Rule("entry_and_mark_above_zero", lambda x: _above_zero(x.entry_price, x.mark)),
     Rule("margin_and_leverage_not_negative", lambda x: _never_negative(x.margin, x.leverage)),
-    Rule("opened_not_negative", lambda x: _never_negative(x.opened_at)),
+    Rule("opened_from_1970_to_9999", lambda x: _times(x.opened_at)),
 )
 
 _PORTFOLIO_SNAPSHOT = (
