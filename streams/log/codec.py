@@ -186,29 +186,23 @@ def _conversions(kind: type, conversion: Callable[[Any], Convert | None]) -> tup
 
 
 def _encoder(hint: Any) -> Convert | None:
-    if hint is Decimal:
+    if hint is Decimal or _optional(hint) is Decimal:
         return _decimal_bytes
     if get_origin(hint) is list:
         (item,) = get_args(hint)
         return partial(_plain_items, conversions=_conversions(item, _encoder))
-    inner = _optional(hint)
-    if inner is Decimal:
-        return _optional_decimal_bytes
     # Enum members are strings, times are ints: fastavro takes both as they are.
     return None
 
 
 def _decoder(hint: Any) -> Convert | None:
-    if hint is Decimal:
+    if hint is Decimal or _optional(hint) is Decimal:
         return _decimal_value
     if get_origin(hint) is list:
         (item,) = get_args(hint)
         return partial(_struct_items, item=item, conversions=_conversions(item, _decoder))
     if isinstance(hint, type) and issubclass(hint, Enum):
         return {member.value: member for member in hint}.__getitem__
-    inner = _optional(hint)
-    if inner is Decimal:
-        return _optional_decimal_value
     return None
 
 
@@ -219,6 +213,8 @@ def _optional(hint: Any) -> Any:
 
 
 def _plain_items(items: list[Any], conversions: tuple[tuple[str, Convert], ...]) -> list[dict[str, Any]]:
+    if not items:
+        return items
     plain = []
     for item in items:
         values = msgspec.structs.asdict(item)
@@ -229,27 +225,30 @@ def _plain_items(items: list[Any], conversions: tuple[tuple[str, Convert], ...])
 
 
 def _struct_items(items: list[dict[str, Any]], item: Any, conversions: tuple[tuple[str, Convert], ...]) -> list[Any]:
+    if not items:
+        return items
     for values in items:
         for field, convert in conversions:
             values[field] = convert(values[field])
     return [item(**values) for values in items]
 
 
-@lru_cache(maxsize=1 << 16)
-def _decimal_bytes(value: Decimal) -> bytes:
-    """The unscaled number at 12 places as the shortest two's complement, big-endian."""
+# Both are called for every decimal of every record: the cache answers most, null among them, without entering Python code.
+@lru_cache(maxsize=1 << 17)
+def _decimal_bytes(value: Decimal | None) -> bytes | None:
+    """The unscaled number at 12 places as the shortest two's complement, big-endian; null stays null."""
+    if value is None:
+        return None
     unscaled = int(_STRICT.scaleb(_STRICT.quantize(value, UNIT), _PLACES))
     magnitude = unscaled if unscaled >= 0 else ~unscaled
     return unscaled.to_bytes(magnitude.bit_length() // 8 + 1, "big", signed=True)
 
 
-def _optional_decimal_bytes(value: Decimal | None) -> bytes | None:
-    return None if value is None else _decimal_bytes(value)
-
-
-@lru_cache(maxsize=1 << 16)
-def _decimal_value(raw: bytes) -> Decimal:
+@lru_cache(maxsize=1 << 17)
+def _decimal_value(raw: bytes | None) -> Decimal | None:
     """The inverse of `_decimal_bytes`, without trailing zeros. Raises: ValueError for more than 38 digits."""
+    if raw is None:
+        return None
     if len(raw) > _DECIMAL_BYTES_MAX:
         raise ValueError(f"decimal of {len(raw)} bytes")
     unscaled = int.from_bytes(raw, "big", signed=True)
@@ -257,7 +256,3 @@ def _decimal_value(raw: bytes) -> Decimal:
         return Decimal(unscaled // _UNITS_IN_ONE)
     # A 39-digit number still fits into 16 bytes; the context refuses to round it.
     return _STRICT.normalize(_STRICT.scaleb(Decimal(unscaled), -SCALE))
-
-
-def _optional_decimal_value(raw: bytes | None) -> Decimal | None:
-    return None if raw is None else _decimal_value(raw)
