@@ -225,7 +225,7 @@ class FeedWriter:
         partition = self._partitions.get(place)
         if partition is None:
             partition = self._partitions[place] = self.layout.at(topic, self.settings.symbol_task(symbol))
-        self.outputs_digest = chained(self.outputs_digest, topic, key, value[HEADER_LENGTH:])
+        self.outputs_digest = chained(self.outputs_digest, topic, key, value)
         self.outputs_count += 1
         self._rows.append(_Row(partition, key.encode(), value, record.time))
 

@@ -12,6 +12,7 @@ import json
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
+from streams.domain.ids import order_key
 from streams.domain.parameters import SessionSettings
 from streams.domain.records import Command, JournalEntry, SnapshotChunk
 from streams.errors import DecodeError, LogError
@@ -155,7 +156,7 @@ class _FeedReplay:
 
 
 def _by_time(log: Log, layout: Layout, codec: Codec) -> Iterator[tuple[str, Message]]:
-    def stream(topic: str, number: int) -> Iterator[tuple[int, str, Message]]:
+    def stream(topic: str, number: int) -> Iterator[tuple[tuple[int, object], str, Message]]:
         partition = layout.at(topic, number)
         for message in read_range(log, partition, log.start_offset(partition), log.end_offset(partition)):
             if message.value is None:
@@ -164,7 +165,7 @@ def _by_time(log: Log, layout: Layout, codec: Codec) -> Iterator[tuple[str, Mess
                 record = codec.decode(message.value, layout.record_of(topic))
             except DecodeError:
                 continue  # poison of others: its dead letter says so, the feed never wrote it
-            yield record.time, topic, message
+            yield (record.time, order_key(record.event_id)), topic, message
 
     streams = [stream(topic, number) for topic in FEED_TOPICS for number in range(layout.count(topic))]
     for _, topic, message in heapq.merge(*streams, key=lambda item: item[0]):
