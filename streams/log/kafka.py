@@ -9,7 +9,7 @@ import time as clock
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient
@@ -74,12 +74,9 @@ class KafkaLog:
         ]
         if not new:
             return
-        for name, created in self._admin.create_topics(new, operation_timeout=self._endpoint.timeout_s).items():
-            try:
-                created.result(timeout=self._endpoint.timeout_s)
-            except KafkaException as failure:
-                if kafka_error(failure).code() != KafkaError.TOPIC_ALREADY_EXISTS:
-                    raise log_error(failure, f"creating topic {name}") from failure
+        for name, created in self._admin.create_topics(new, request_timeout=self._endpoint.timeout_s).items():
+            with self._asking(f"creating topic {name}", but_for=KafkaError.TOPIC_ALREADY_EXISTS):
+                created.result()
         self._await(lambda present: topics.keys() <= present.keys(), f"topics {sorted(topics)} must appear")
         present = self.topics()
         for name, count in topics.items():
@@ -89,9 +86,9 @@ class KafkaLog:
     def delete(self, topics: Sequence[str]) -> None:
         if not topics:
             return
-        for name, deleted in self._admin.delete_topics(list(topics), operation_timeout=self._endpoint.timeout_s).items():
+        for name, deleted in self._admin.delete_topics(list(topics), request_timeout=self._endpoint.timeout_s).items():
             with self._asking(f"deleting topic {name}"):
-                deleted.result(timeout=self._endpoint.timeout_s)
+                deleted.result()
         for name in topics:
             self._counts.pop(name, None)
         self._await(lambda present: not present.keys() & set(topics), f"topics {sorted(topics)} must go")
@@ -204,8 +201,11 @@ class KafkaLog:
             clock.sleep(0.02)
 
     @contextmanager
-    def _asking(self, what: str) -> Iterator[Any]:
+    def _asking(self, what: str, but_for: int | None = None) -> Iterator[None]:
+        """Turns the errors of a request into ours; one with the code `but_for` is as good as success."""
         try:
             yield
         except KafkaException as failure:
+            if kafka_error(failure).code() == but_for:
+                return
             raise log_error(failure, f"{what} on {self._endpoint.bootstrap}") from failure

@@ -44,6 +44,7 @@ class KafkaWriter:
         self._began: float | None = None
         self._delivery_failure: LogError | None = None
         self._end: LogError | None = None
+        self._closed = False
         self._producer = Producer(
             {**producer_settings(endpoint, name), "on_delivery": self._on_delivery, "error_cb": self._on_error}, logger=LOGGER
         )
@@ -67,12 +68,14 @@ class KafkaWriter:
         if partition not in self._known:
             self._check(partition)
             self._known.add(partition)
-        # Kafka keeps milliseconds, and librdkafka takes 0 for "now".
-        assert time >= 1000, f"time must be at least 1000 µs, was {time}"
+        # Kafka keeps milliseconds, and librdkafka takes 0 for "now": what is before the first event (a task's first journal
+        # entry) stands at 1 ms.
+        assert time >= 0, f"time must not be negative, was {time} µs"
+        milliseconds = max(time // 1000, 1)
         while True:
             try:
                 self._producer.produce(
-                    partition[0], value, key, partition[1], timestamp=time // 1000, headers=list(headers) if headers else None
+                    partition[0], value, key, partition[1], timestamp=milliseconds, headers=list(headers) if headers else None
                 )
             except BufferError:
                 self._make_room(partition)
@@ -115,6 +118,9 @@ class KafkaWriter:
 
     def close(self) -> None:
         """Aborts what is open, where the broker can be reached; it does so by itself when the transaction times out."""
+        if self._closed:
+            return
+        self._closed = True
         if self._end is None and self._began is not None:
             try:
                 self._producer.abort_transaction(self._endpoint.timeout_s)
@@ -123,7 +129,10 @@ class KafkaWriter:
         if self._end is None:
             self._end = LogError(f"writer {self._name} must be open, was closed")
         self._began = None
-        self._producer.close()
+        # Not `Producer.close`, which aborts and flushes without a bound and raises for a writer that was fenced.
+        self._producer.purge()
+        self._producer.flush(0)
+        del self._producer
 
     def _group_without_members(self, group: str) -> Any:
         """What lets offsets of a group be committed that nobody has joined."""
@@ -150,9 +159,9 @@ class KafkaWriter:
         error = kafka_error(failure)
         if error.code() in _GROUP_ERRORS and not error.fatal():
             # The member lost its partitions, the writer its right to commit for it; the caller aborts and lives on.
-            return log_error(failure, f"writer {self._name}, {what}")
+            return log_error(failure, self._doing(what))
         if error.txn_requires_abort():
-            cause = self._delivery_failure or log_error(failure, f"writer {self._name}, {what}")
+            cause = self._delivery_failure or log_error(failure, self._doing(what))
             try:
                 self._producer.abort_transaction(self._endpoint.timeout_s)
             except KafkaException as second:
@@ -167,13 +176,16 @@ class KafkaWriter:
         open_s = 0.0 if self._began is None else clock.monotonic() - self._began
         if is_fencing(error) and open_s * 1000 >= TRANSACTION_TIMEOUT_MS:
             self._end = LogError(
-                f"writer {self._name}, {what}: a transaction must end within {TRANSACTION_TIMEOUT_MS} ms, "
+                f"{self._doing(what)}: a transaction must end within {TRANSACTION_TIMEOUT_MS} ms, "
                 f"was open for {open_s * 1000:.0f} ms ({error.name()})"
             )
         else:
-            self._end = log_error(failure, f"writer {self._name}, {what}")
+            self._end = log_error(failure, self._doing(what))
         self._began = None
         return self._end
+
+    def _doing(self, what: str) -> str:
+        return f"writer {self._name} on {self._endpoint.bootstrap}, {what}"
 
     def _check_live(self) -> None:
         if self._end is not None:
