@@ -194,6 +194,6 @@ def _apply(side: Levels, changes: list[Level], *, farthest: int) -> None:
 
 
 def _sorted(levels: list[Level]) -> Levels:
-    quantities = {level.price: level.quantity for level in levels if level.quantity}
-    prices = sorted(quantities)
+    quantities = {level.price: level.quantity for level in levels}
+    prices = sorted(price for price, quantity in quantities.items() if quantity)
     return Levels(prices, [quantities[price] for price in prices])

@@ -36,6 +36,7 @@ def walk_notional(levels: Iterable[tuple[Decimal, Decimal]], notional: Decimal) 
 
 
 def _walk(levels: Iterable[tuple[Decimal, Decimal]], wanted: Decimal, *, by_notional: bool) -> Walk:
+    assert wanted > 0, f"a market order must want more than 0, was {wanted}"
     quantity = notional = ZERO
     taken = []
     for price, shown in levels:

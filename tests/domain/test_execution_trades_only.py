@@ -1,0 +1,101 @@
+"""The paper exchange where a symbol has shown trades and never a book."""
+
+from decimal import Decimal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from streams.domain.execution.fees import FeeSchedule
+from streams.domain.execution.latency import Latency
+from streams.domain.execution.paper_exchange import Terms, Venue, on_market, on_order
+from streams.domain.execution.trades_only import MINUTE, Minute, Tape, hourly_volatility, model_fill
+from streams.domain.records import ResultStatus, Side
+from streams.stages.state import decode_state, encode_state
+from tests.domain.market import START, D, make_market, make_order, make_snapshot, trade
+
+TERMS = Terms(None, FeeSchedule(D("0.0002"), D("0.0006"), "USDT"), Latency(50_000, 50_000))
+
+
+def make_venue(*minutes: tuple[int, str, str]) -> Venue:
+    """One trade (price, quantity) in each given minute after the start."""
+    venue = Venue()
+    for minute, price, quantity in minutes:
+        on_market(venue, make_market(START + minute * MINUTE, trades=[trade(price, quantity)]))
+    return venue
+
+
+@pytest.mark.parametrize(("side", "price"), [(Side.BUY, "100.1"), (Side.SELL, "99.9")])
+def test_fill_is_the_last_trade_worsened_by_base_and_depth(side, price):
+    venue = make_venue((0, "100", "4"))
+    [fill] = on_order(venue, make_order(side, "2"), now=START + 1, terms=TERMS)
+    # 5 bps + 10 bps · 200/400; one minute has no volatility
+    assert (fill.price, fill.model, fill.status) == (D(price), "trades_only", ResultStatus.FILLED)
+    assert (fill.slippage_bps, fill.notional) == (10, 2 * D(price))
+
+
+def test_volatility_of_the_hour_worsens_the_price():
+    venue = make_venue((0, "100", "1"), (1, "101", "1"), (2, "101", "2"))
+    # Returns 0.01 and 0: √(60 · 0.0001/2) = √0.003
+    assert hourly_volatility(venue.tape) == D("0.054772255751")
+    filled = model_fill(venue.tape, side=Side.BUY, quantity=D(1), now=START + 2 * MINUTE)
+    # 5 + 10 · 101/303 + 20,000 · 0.054772255751 = 1103.77844835333… bps
+    assert filled.price == D("112.148162328369")
+
+
+def test_no_more_is_filled_than_was_just_traded_and_not_filled_yet():
+    venue = make_venue((0, "100", "3"), (1, "100", "1"))
+    now = START + MINUTE
+    assert [answer.quantity for answer in on_order(venue, make_order(Side.BUY, "3"), now=now, terms=TERMS)] == [3]
+    partial, rest = on_order(venue, make_order(Side.BUY, "3"), now=now, terms=TERMS)
+    assert (partial.quantity, rest.status, rest.remaining_quantity) == (1, ResultStatus.CANCELLED, 2)
+    [nothing] = on_order(venue, make_order(Side.BUY, "3"), now=now, terms=TERMS)
+    assert (nothing.status, nothing.reason, nothing.model) == (ResultStatus.REJECTED, "NO_TRADES", "trades_only")
+
+
+def test_trades_older_than_two_minutes_price_nothing():
+    venue = make_venue((0, "100", "3"))
+    assert on_order(venue, make_order(), now=START + 2 * MINUTE, terms=TERMS)[0].reason == "NO_TRADES"
+
+
+def test_feed_that_is_down_prices_nothing():
+    venue = make_venue((0, "100", "3"))
+    on_market(venue, make_market(feed_down=True))
+    assert on_order(venue, make_order(), now=START, terms=TERMS)[0].reason == "FEED_DOWN"
+
+
+def test_symbol_that_has_shown_a_book_is_never_priced_by_the_model():
+    venue = make_venue((0, "100", "3"))
+    on_market(venue, make_snapshot(bids=[], asks=[]))
+    on_market(venue, make_market(gap=True, trades=[trade("100")]))
+    assert on_order(venue, make_order(), now=START, terms=TERMS)[0].reason == "BOOK_GAP"
+    assert venue.tape == Tape()
+
+
+def test_tape_holds_an_hour():
+    venue = make_venue(*((minute, "100", "1") for minute in range(0, 200, 2)))
+    first = START // MINUTE
+    assert [minute.minute - first for minute in venue.tape.minutes] == list(range(140, 200, 2))
+    assert venue.tape.minutes[0] == Minute(first + 140, D(100), D(1), D(100))
+
+
+trades = st.lists(st.tuples(st.integers(0, 3), st.integers(50, 150), st.integers(1, 9)), min_size=1, max_size=20)
+orders = st.lists(st.tuples(st.sampled_from(Side), st.integers(1, 30)), max_size=8)
+
+
+@given(trades, orders)
+def test_fills_are_worse_than_the_last_trade_and_within_what_was_traded(trades, orders):
+    minute, made = 0, []
+    for wait, price, quantity in trades:
+        minute += wait
+        made.append((minute, str(price), str(quantity)))
+    venue = make_venue(*made)
+    last, now, filled = D(trades[-1][1]), START + minute * MINUTE, D(0)
+    for side, quantity in orders:
+        fill = model_fill(venue.tape, side=side, quantity=Decimal(quantity), now=now)
+        if fill is not None:
+            filled += fill.quantity
+            assert fill.quantity <= quantity
+            assert fill.price > last if side is Side.BUY else 0 <= fill.price < last
+        assert decode_state(encode_state(venue), Venue) == venue
+    assert filled <= sum(Decimal(quantity) for at, _, quantity in made if at >= minute - 1)
