@@ -1,0 +1,76 @@
+"""
+The `cdb` command: every command group in one place, and the one place where faults become exit codes.
+
+0 done; 1 a fault of the world; 2 a wrong command, option or setting; 70 a bug of ours (with traceback); 75 another process took
+over; 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+import traceback
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Literal
+
+import typer
+
+from streams.cli import feed, stack, worker
+from streams.cli.options import Invocation, connection_of
+from streams.errors import StreamsError
+from streams.operate.logs import start_logging
+
+EXIT_BUG = 70
+
+app = typer.Typer(
+    name="cdb", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False,
+    help="Paper trading for crypto on Apache Kafka, where every decision can be replayed byte for byte.",
+)  # fmt: skip
+
+
+@app.callback()
+def start(
+    context: typer.Context,
+    json_logs: Annotated[bool, typer.Option("--json-logs", help="Log one JSON object a line. [CDB_LOG_FORMAT=json]")] = False,
+) -> None:
+    """Paper trading for crypto on Apache Kafka, where every decision can be replayed byte for byte."""
+    connection = connection_of(context)
+    form: Literal["human", "json"] = "json" if json_logs else connection.log_format
+    start_logging(connection.log_level, form)
+
+
+app.command()(stack.up)
+app.command()(stack.down)
+app.command()(stack.status)
+app.command()(worker.worker)
+app.command()(feed.feed)
+app.command()(feed.timekeeper)
+
+
+def run(arguments: Sequence[str], environment: Mapping[str, str]) -> int:
+    """The exit code of one command; messages go to standard error."""
+    try:
+        app(list(arguments), obj=Invocation(environment), prog_name="cdb")
+    except SystemExit as end:
+        # How typer ends: 0, its own 2 for a wrong command or option, or what a command chose.
+        return end.code if isinstance(end.code, int) else 0
+    except StreamsError as fault:
+        for line in str(fault).splitlines():
+            print(f"cdb: {line}", file=sys.stderr)
+        return fault.exit_code
+    except Exception as bug:
+        # The edge: everything that is not named ends here, loudly.
+        logging.getLogger("streams.cli").critical("this is a bug: %s: %s", type(bug).__name__, bug)
+        traceback.print_exc()
+        return EXIT_BUG
+    return 0
+
+
+def main() -> None:
+    """Runs the command line of this process."""
+    sys.exit(run(sys.argv[1:], os.environ))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,94 @@
+"""`cdb feed` and `cdb timekeeper`: what writes a session's market data and its time."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import logging
+import signal
+import threading
+from typing import Annotated
+
+import typer
+
+from streams.cli.options import Bootstrap, Host, Registry, Session, connection_of
+from streams.errors import StackError
+from streams.exchange import pages
+from streams.exchange.pacing import Outcome
+from streams.exchange.service import FeedService
+from streams.exchange.timekeeper import Timekeeper
+from streams.exchange.wall import SystemWall
+from streams.operate.runtime import open_runtime, session_settings
+
+logger = logging.getLogger(__name__)
+
+
+def feed(
+    context: typer.Context,
+    session: Session = "live",
+    speed: Annotated[str, typer.Option(metavar="1x|…|1000x|max", help="Times real time, or as fast as the log takes it.")] = "1x",
+    take_over: Annotated[
+        bool, typer.Option("--take-over", help="Start although another feed wrote within the last 2 s; that one is fenced.")
+    ] = False,
+    bootstrap: Bootstrap = None,
+    registry: Registry = None,
+    host: Host = pages.HOST,
+    port: Annotated[int, typer.Option(min=1, max=65535, help="Port of the pages.")] = pages.PORT,
+) -> None:
+    """
+    Write a session's market data to the log until it ends or is told to stop; a restarted one goes on where it was.
+
+    Pages: /health, /status, /metrics. Ends with 0 at the end of the data or when told to stop, 75 when another feed took
+    over, 1 when the data cannot be read (what came before is on the log, and the session has ended).
+
+    Examples:
+
+        cdb feed
+
+        cdb feed --session replay-7 --speed max
+    """
+    connection = connection_of(context, bootstrap=bootstrap, registry=registry)
+    with open_runtime(connection, client_id=f"{session}-feed") as runtime:
+        settings = session_settings(runtime, session)
+        service = FeedService(
+            runtime.log, runtime.codec, settings, SystemWall(_stop_on_signals()), speed=speed,
+            code_version=runtime.code_version, take_over=take_over,
+        )  # fmt: skip
+        try:
+            outcome = asyncio.run(pages.run_with_pages(service, host=host, port=port))
+        except OSError as error:
+            if error.errno != errno.EADDRINUSE:
+                raise
+            raise StackError(f"port {port} on {host} must be free for the pages of the feed, is in use") from error
+        _tell(session, service, outcome)
+
+
+def timekeeper(
+    context: typer.Context, session: Session = "live", bootstrap: Bootstrap = None, registry: Registry = None
+) -> None:
+    """
+    Keep a live session's time while its feed is dead, until told to stop.
+
+    Examples:
+
+        cdb timekeeper --session live
+    """
+    connection = connection_of(context, bootstrap=bootstrap, registry=registry)
+    with open_runtime(connection, client_id=f"{session}-timekeeper") as runtime:
+        settings = session_settings(runtime, session)
+        wall = SystemWall(_stop_on_signals())
+        Timekeeper(runtime.log, runtime.codec, settings, wall, code_version=runtime.code_version).run()
+
+
+def _tell(session: str, service: FeedService, outcome: Outcome) -> None:
+    status = service.status()
+    logger.info("feed of session %s %s after %d records", session, status.phase, status.records)
+    if outcome.error is not None:
+        raise outcome.error
+
+
+def _stop_on_signals() -> threading.Event:
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    return stop

@@ -1,0 +1,68 @@
+"""
+The composition root below the command line: connection settings become a log, a codec and a session's stages.
+
+Nothing here decides anything; it only says which implementation stands behind which interface.
+"""
+
+import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from importlib import metadata
+from pathlib import Path
+from typing import NamedTuple
+
+import schemas
+import streams
+from streams.domain.parameters import SessionSettings
+from streams.log.codec import Codec, SchemaIds
+from streams.log.interface import Log
+from streams.log.kafka import KafkaLog
+from streams.operate import registry, sessions
+from streams.operate.connection import OFFLINE, Connection
+from streams.stages.contract import StageFactory
+from streams.stages.execution import ExecutionStage
+from streams.stages.risk import RiskStage
+from streams.stages.signals import SignalsStage
+
+STAGES: dict[str, StageFactory] = {"signals": SignalsStage, "risk": RiskStage, "execution": ExecutionStage}
+
+# Sources whose change can change a byte of what is decided or written.
+_DECIDING = ("domain", "stages", "log", "exchange")
+
+
+class Runtime(NamedTuple):
+    """What every process of the house works with."""
+
+    log: Log
+    codec: Codec
+    schema_ids: SchemaIds
+    code_version: str
+
+
+@contextmanager
+def open_runtime(connection: Connection, *, client_id: str = "cdb") -> Iterator[Runtime]:
+    """
+    Log and codec of a connection, closed at the end.
+
+    Raises: RegistryDown, SchemaRefused; LogError once the log is asked for something and cannot be reached.
+    """
+    schema_ids = SchemaIds.offline() if connection.registry == OFFLINE else registry.register(connection.registry)
+    with KafkaLog(connection.bootstrap, client_id=client_id, timeout_s=connection.timeout_seconds) as log:
+        yield Runtime(log, Codec(schema_ids), schema_ids, code_version())
+
+
+def session_settings(runtime: Runtime, session: str) -> SessionSettings:
+    """What a session on the log was made with. Raises: ConfigError where there is none of that name."""
+    return sessions.read(runtime.log, runtime.codec, session)
+
+
+@cache
+def code_version() -> str:
+    """The package's version and 12 hex digits over the sources that decide bytes: two programs that may differ have two names."""
+    digest = hashlib.sha256()
+    folder = Path(streams.__file__).parent
+    files = [path for part in _DECIDING for path in (folder / part).rglob("*.py")]
+    for path in sorted([*files, *schemas.FOLDER.glob("*.avsc")]):
+        digest.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
+    return f"{metadata.version('claire-de-binare')}+{digest.hexdigest()[:12]}"
