@@ -1,0 +1,151 @@
+"""
+What an account owns and has earned: one average-cost position per symbol and strategy, and the account's sums over
+them.
+
+Amounts are in the account's currency, which is the quote asset of everything it trades; quantities in base units,
+short negative. Spot only: a fill moves its whole notional through cash, and equity is cash plus holdings at their
+marks. After every event
+
+    initial + realized + funding - fees + unrealized = equity
+
+holds to the last digit, because every term is a sum of amounts with at most 12 places. Rounding happens at three
+points and nowhere else: a holding's value (quantity x mark), the cost that leaves with a partial close, and the
+notional of the closing part of a fill that flips a position; in the last two the rest keeps what rounding took away.
+
+Ignored here: margin, liquidation and funding payments of perpetuals, and assets other than the account's currency.
+"""
+
+from collections.abc import Iterator
+from decimal import Decimal
+
+import msgspec
+
+from streams.domain.money import ZERO, amount, quotient
+from streams.domain.records import Purpose, Side
+
+
+class Guard(msgspec.Struct, kw_only=True):
+    """What protects an open position: price levels, and an exit that has begun and must be finished."""
+
+    stop_price: Decimal | None = None
+    take_profit_price: Decimal | None = None
+    trailing_price: Decimal | None = None
+    best_mark: Decimal | None = None  # since the position was opened: highest for a long, lowest for a short
+    closing: Purpose | None = None  # an exit was decided: what is left goes the same way until all is closed
+    retry_at: int = 0  # after a failed exit no new one before this time
+    refused: str = ""  # purpose and code of the last refused protective exit, so that it is recorded once
+
+
+class BookPosition(msgspec.Struct, kw_only=True):
+    """One account's position in one symbol under one strategy; flat ones stay, for what they have earned."""
+
+    quantity: Decimal = ZERO
+    cost: Decimal = ZERO  # what the open quantity cost, sign of quantity
+    mark: Decimal | None = None
+    value: Decimal = ZERO  # quantity x mark at 12 places, sign of quantity
+    realized_pnl: Decimal = ZERO
+    fees: Decimal = ZERO
+    funding: Decimal = ZERO
+    opened_at: int | None = None
+    guard: Guard = msgspec.field(default_factory=Guard)
+
+    @property
+    def unrealized_pnl(self) -> Decimal:
+        return self.value - self.cost
+
+    @property
+    def entry_price(self) -> Decimal | None:
+        """Average price of the open quantity at 12 places; None when flat."""
+        return quotient(self.cost, self.quantity) if self.quantity else None
+
+
+class Portfolio(msgspec.Struct, kw_only=True):
+    """An account's cash, earnings and positions (by symbol, then strategy)."""
+
+    initial_equity: Decimal
+    cash: Decimal
+    equity: Decimal
+    realized_pnl: Decimal = ZERO
+    fees: Decimal = ZERO
+    funding: Decimal = ZERO
+    positions: dict[str, dict[str, BookPosition]] = {}
+
+    def position(self, symbol: str, strategy: str) -> BookPosition | None:
+        return self.positions.get(symbol, {}).get(strategy)
+
+    def each(self) -> Iterator[tuple[str, str, BookPosition]]:
+        """Every position as (symbol, strategy, position), in the order of their names."""
+        for symbol in sorted(self.positions):
+            by_strategy = self.positions[symbol]
+            for strategy in sorted(by_strategy):
+                yield symbol, strategy, by_strategy[strategy]
+
+    def open_positions(self) -> list[tuple[str, str, BookPosition]]:
+        return [entry for entry in self.each() if entry[2].quantity]
+
+    def exposure(self) -> Decimal:
+        """Sum of |quantity| x mark over every position."""
+        return sum((abs(position.value) for _, _, position in self.each()), ZERO)
+
+    def unrealized_pnl(self) -> Decimal:
+        return sum((position.unrealized_pnl for _, _, position in self.each()), ZERO)
+
+    def is_exact(self) -> bool:
+        """Whether the identity holds, and cash plus holdings are the equity."""
+        earned = self.initial_equity + self.realized_pnl + self.funding - self.fees + self.unrealized_pnl()
+        held = self.cash + sum((position.value for _, _, position in self.each()), ZERO)
+        return earned == self.equity == held
+
+
+def opened(initial_equity: Decimal) -> Portfolio:
+    """A flat portfolio with nothing but cash."""
+    return Portfolio(initial_equity=initial_equity, cash=initial_equity, equity=initial_equity)
+
+
+def on_mark(portfolio: Portfolio, position: BookPosition, mark: Decimal) -> None:
+    """Values `position`, which is one of the portfolio's, at `mark` (quote units, above zero)."""
+    value = amount(position.quantity * mark)
+    portfolio.equity += value - position.value
+    position.value = value
+    position.mark = mark
+
+
+def on_fill(
+    portfolio: Portfolio, *, symbol: str, strategy: str, side: Side, quantity: Decimal, notional: Decimal,
+    fee: Decimal, mark: Decimal, time: int,
+) -> Decimal | None:
+    """
+    Realized profit of a fill that the portfolio takes up; None where it closed nothing.
+
+    `quantity` (base units) and `notional` (quote units) are unsigned and above zero; `fee` paid is positive. The
+    position is valued at `mark` afterwards. A fill beyond the position's size turns it round: the rest opens at the
+    fill's own price.
+    """
+    assert quantity > 0 and notional > 0, f"a fill must have a size, was {quantity} for {notional}"
+    position = portfolio.positions.setdefault(symbol, {}).setdefault(strategy, BookPosition())
+    sign = 1 if side is Side.BUY else -1
+    paid = notional * sign
+    realized = None
+    opening = paid
+    held = abs(position.quantity)
+    if position.quantity * sign < 0:
+        closed = min(held, quantity)
+        cost_out = position.cost if closed == held else quotient(position.cost * closed, held)
+        closing = paid if closed == quantity else quotient(paid * closed, quantity)
+        realized = -closing - cost_out
+        opening = paid - closing
+        position.cost -= cost_out
+        position.realized_pnl += realized
+        portfolio.realized_pnl += realized
+    position.cost += opening
+    position.quantity += quantity * sign
+    position.fees += fee
+    portfolio.fees += fee
+    portfolio.cash -= paid + fee
+    portfolio.equity -= paid + fee
+    if not held or (realized is not None and quantity >= held):
+        # Newly opened, closed or turned round: what guarded the old position says nothing about the new one.
+        position.guard = Guard()
+        position.opened_at = time if position.quantity else None
+    on_mark(portfolio, position, mark)
+    return realized

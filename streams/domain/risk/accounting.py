@@ -1,0 +1,48 @@
+"""The records that state an account: its positions, its snapshots, its ledger."""
+
+from decimal import Decimal
+
+from streams.domain.money import ONE, ZERO
+from streams.domain.portfolio import BookPosition
+from streams.domain.records import LedgerEntry, LedgerKind, PortfolioSnapshot, Position
+from streams.domain.risk.proposal import fall
+from streams.domain.risk.state import Account
+from streams.domain.risk.step import UNFILLED, Step
+
+
+def state_position(step: Step, account: Account, *, symbol: str, strategy: str, position: BookPosition) -> None:
+    """The position as it stands now. Spot binds no margin, has leverage 1 and no liquidation price."""
+    step.add(Position(
+        **UNFILLED, time=step.time, account=account.name, strategy=strategy, symbol=symbol, quantity=position.quantity,
+        entry_price=position.entry_price, cost=position.cost, mark=position.mark, realized_pnl=position.realized_pnl,
+        unrealized_pnl=position.unrealized_pnl, fees=position.fees, funding=position.funding, margin=ZERO, leverage=ONE,
+        liquidation_price=None, stop_price=position.guard.stop_price,
+        take_profit_price=position.guard.take_profit_price, opened_at=position.opened_at,
+    ))
+
+
+def state_portfolio(step: Step, account: Account, reason: str) -> None:
+    """The account as it stands now; `reason` is TIMER or FILL. The identity is asserted on what is written."""
+    book = account.portfolio
+    assert book.is_exact(), f"account {account.name}: the terms do not add up to equity {book.equity}"
+    step.add(PortfolioSnapshot(
+        **UNFILLED, time=step.time, account=account.name, currency=account.currency, initial_equity=book.initial_equity,
+        equity=book.equity, cash=book.cash, realized_pnl=book.realized_pnl, unrealized_pnl=book.unrealized_pnl(),
+        fees=book.fees, funding=book.funding, margin_used=ZERO, exposure=book.exposure(),
+        peak_equity=account.peak_equity, drawdown=fall(start=account.peak_equity, now=book.equity),
+        day_start_equity=account.day_start_equity,
+        daily_drawdown=fall(start=account.day_start_equity, now=book.equity),
+        daily_pnl=book.equity - account.day_start_equity, open_positions=len(book.open_positions()),
+        risk_mode=account.mode, reason=reason,
+    ))
+
+
+def enter(
+    step: Step, account: Account, *, kind: LedgerKind, amount: Decimal, asset: str, symbol: str, strategy: str,
+    order_id: str,
+) -> None:
+    """A line of the ledger; received is positive."""
+    step.add(LedgerEntry(
+        **UNFILLED, time=step.time, account=account.name, strategy=strategy, symbol=symbol, kind=kind, asset=asset,
+        amount=amount, order_id=order_id,
+    ))

@@ -1,0 +1,69 @@
+"""Every reason for which risk refuses, and every alert it raises, each with what it means."""
+
+from enum import Enum
+
+
+class Code(Enum):
+    """A word that goes on the log (`value` is its name) and what it means (`doc`)."""
+
+    def __new__(cls, doc: str) -> "Code":
+        member = object.__new__(cls)
+        member._value_ = doc
+        return member
+
+    @property
+    def doc(self) -> str:
+        return str(self._value_)
+
+
+class RejectionCode(Code):
+    """Why an order was refused. `measured` and `limit` of the order are in the unit named here."""
+
+    KILL_SWITCH_HALT_ALL = "An operator halted everything: nothing is ordered, exits included."
+    KILL_SWITCH_REDUCE_ONLY = "An operator allows exits only."
+    RECORD_INVALID = "The signal's price is not above zero. Measured: the price."
+    FROM_THE_FUTURE = "The signal is dated after this moment. Measured: seconds ahead."
+    STRATEGY_UNKNOWN = "No strategy of that name trades this account and symbol."
+    STRATEGY_DISABLED = "The strategy is switched off."
+    SYMBOL_UNKNOWN = "No instrument of that name is valid at this moment."
+    INSTRUMENT_NOT_ONLINE = "The exchange does not trade the instrument at this moment."
+    INSTRUMENT_KIND_NOT_TRADED = "Only spot instruments are traded."
+    CONVERSION_MISSING = "The quote asset is not the account's currency, and no conversion is recorded."
+    ORDER_IN_FLIGHT = "An order of the same strategy and symbol waits for its final result. Measured: how many."
+    POSITION_ALREADY_OPEN = "The strategy already holds the symbol on that side. Measured: the quantity held."
+    NO_POSITION_TO_CLOSE = "There is nothing to reduce."
+    SHORTS_NOT_ALLOWED = "A sale without a position would open a short, which the account does not allow."
+    SIGNAL_STALE = "The signal is too old. Measured: its age in seconds."
+    MARK_MISSING = "The symbol has no price yet."
+    MARK_STALE = "The symbol's newest market data is too old. Measured: its age in seconds."
+    FEED_DOWN = "The symbol's feed is down."
+    FEED_GAP = "Market data is missing since the last snapshot of the book."
+    BOOK_MISSING = "There is no order book."
+    BOOK_CROSSED = "The best bid is not below the best ask."
+    PRICE_ANOMALY = "The mark has moved away from the signal's price. Measured: |mark - price| / price."
+    SPREAD_ANOMALY = "The spread is wide. Measured: spread / its 24 h mean."
+    CIRCUIT_BREAKER_DRAWDOWN = "Drawdown from peak equity reached the breaker. Measured: a fraction."
+    CIRCUIT_BREAKER_FAILURES_IN_A_ROW = "Too many failed executions in a row. Measured: their count."
+    CIRCUIT_BREAKER_FAILURES_AN_HOUR = "Too many failed executions within an hour. Measured: their count."
+    DAILY_DRAWDOWN = "The loss since 00:00 UTC reached its limit today. Measured: a fraction of the day's first equity."
+    TOTAL_EXPOSURE = "All positions and orders in flight with this order. Measured: a fraction of equity."
+    POSITION_LIMIT = "The strategy's position in the symbol with this order. Measured: a fraction of equity."
+    SYMBOL_EXPOSURE = "The account's positions in the symbol with this order. Measured: a fraction of equity."
+    STRATEGY_EXPOSURE = "The strategy's positions with this order. Measured: a fraction of equity."
+    SIZE_ZERO = "The sizing method gives nothing. Measured: its notional."
+    BELOW_MINIMUM = "The size is below what the exchange takes. Measured: quantity, limit: the smallest quantity."
+
+
+class AlertCode(Code):
+    """What an alert says."""
+
+    DATA_STALE = "No market data of the symbol for DATA_STALE_TIMEOUT_SEC."
+    DATA_FRESH = "Market data of the symbol is back after DATA_STALE."
+    FEED_DOWN = "The symbol's feed is down."
+    FEED_UP = "The symbol's feed is back after FEED_DOWN."
+    DAILY_DRAWDOWN = "The day's loss reached its limit: exits only until 00:00 UTC."
+    DAILY_DRAWDOWN_OVER = "A new day began: entries are allowed again as far as the daily limit goes."
+    CIRCUIT_BREAKER_DRAWDOWN = "Drawdown from the peak reached the breaker: all is closed, then halted, until RESET."
+    CIRCUIT_BREAKER_FAILURES = "Execution failed too often: exits only until RESET."
+    COMMAND_TAKEN = "An operator's command was carried out."
+    COMMAND_REFUSED = "An operator's command was not carried out; the message says why."

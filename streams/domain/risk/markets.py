@@ -1,0 +1,105 @@
+"""
+What marks and time itself do: values move, exits fall due, limits are reached, data goes stale.
+
+A symbol is stale `DATA_STALE_TIMEOUT_SEC` after its newest real market record, by a timer, whether or not anything
+arrives.
+"""
+
+from streams.domain.portfolio import on_mark as value_at
+from streams.domain.records import AlertLevel, Mark
+from streams.domain.risk.codes import AlertCode
+from streams.domain.risk.drawdown import on_equity
+from streams.domain.risk.exits import order_due_exits
+from streams.domain.risk.orders import order_exit
+from streams.domain.risk.proposal import seconds
+from streams.domain.risk.state import Account, Market, RiskState, Rules
+from streams.domain.risk.step import Step
+
+
+def on_mark(step: Step, state: RiskState, rules: Rules, mark: Mark) -> None:
+    """Takes the mark as the symbol's newest; every account's positions in it follow."""
+    market = state.markets.get(mark.symbol)
+    if market is None:
+        market = state.markets[mark.symbol] = Market()
+    before, market.mark = market.mark, mark
+    _follow_feed(step, state, rules, market, before)
+    price = mark.mark
+    if price is None:
+        return
+    for account in state.accounts.values():
+        positions = account.portfolio.positions.get(mark.symbol)
+        if positions is None:
+            continue
+        is_open = False
+        for position in positions.values():
+            if position.quantity:
+                is_open = True
+                value_at(account.portfolio, position, price)
+        if is_open:
+            latched = account.drawdown_latched
+            on_equity(step, account, rules)
+            order_due_exits(step, state, rules, account, mark.symbol, price)
+            if account.drawdown_latched and not latched:
+                _close_elsewhere(step, state, rules, account, mark.symbol)
+
+
+def _close_elsewhere(step: Step, state: RiskState, rules: Rules, account: Account, symbol: str) -> None:
+    """The breaker has just tripped: the other symbols' positions do not wait for their own next mark."""
+    for other, strategy, position in account.portfolio.open_positions():
+        purpose = position.guard.closing
+        if other != symbol and purpose is not None and not account.orders_in_flight(other, strategy):
+            order_exit(step, state, rules, account, symbol=other, strategy=strategy, purpose=purpose, repeated=False)
+
+
+def _follow_feed(step: Step, state: RiskState, rules: Rules, market: Market, before: Mark | None) -> None:
+    mark = market.mark
+    assert mark is not None
+    was_down = before is not None and before.feed_down
+    if mark.feed_down is not was_down:
+        _on_feed_changed(step, state, rules, mark)
+    if before is not None and mark.market_time == before.market_time:
+        return
+    stale_at = mark.market_time + rules.stale_after
+    if stale_at <= step.time:
+        if before is None:  # any other mark's age has been reached by the timer
+            on_stale(step, state, rules, mark.symbol)
+        return
+    if market.stale_at is None and before is not None:
+        for account in _concerned(state, rules, mark.symbol):
+            step.alert(
+                account.name, AlertCode.DATA_FRESH, AlertLevel.INFO, f"market data of {mark.symbol} is back",
+                symbol=mark.symbol,
+            )
+    market.stale_at = stale_at
+
+
+def _on_feed_changed(step: Step, state: RiskState, rules: Rules, mark: Mark) -> None:
+    for account in _concerned(state, rules, mark.symbol):
+        if mark.feed_down:
+            step.alert(
+                account.name, AlertCode.FEED_DOWN, AlertLevel.CRITICAL, f"the feed of {mark.symbol} is down",
+                symbol=mark.symbol, action="restart the feed",
+            )
+        else:
+            step.alert(
+                account.name, AlertCode.FEED_UP, AlertLevel.INFO, f"the feed of {mark.symbol} is back",
+                symbol=mark.symbol,
+            )
+
+
+def on_stale(step: Step, state: RiskState, rules: Rules, symbol: str) -> None:
+    """The symbol's data has reached the age from which nothing is decided on it."""
+    market = state.markets[symbol]
+    market.stale_at = None
+    assert market.mark is not None
+    age = seconds(step.time - market.mark.market_time)
+    for account in _concerned(state, rules, symbol):
+        step.alert(
+            account.name, AlertCode.DATA_STALE, AlertLevel.CRITICAL,
+            f"no market data of {symbol} for {rules.risk.data_stale_timeout_sec} s: no orders in it until it is back",
+            symbol=symbol, measured=age, limit=seconds(rules.stale_after), action="see whether the feed runs",
+        )
+
+
+def _concerned(state: RiskState, rules: Rules, symbol: str) -> list[Account]:
+    return [account for account in state.accounts.values() if rules.concerns(account, symbol)]

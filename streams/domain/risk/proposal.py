@@ -1,0 +1,89 @@
+"""
+What is checked: an order as it would be sent, with everything that the checks measure; and what a check finds.
+
+A check is a function of a `Proposal` alone and looks at one thing; `registry` puts them in order. A finding that does
+not bind exits is recorded for them all the same, as waived.
+"""
+
+from collections.abc import Callable, Iterable
+from decimal import Decimal
+from typing import NamedTuple
+
+from streams.domain.money import ZERO, quotient
+from streams.domain.records import Instrument, Mark, Purpose, Side, Signal
+from streams.domain.risk.codes import RejectionCode
+from streams.domain.risk.state import MICROSECONDS, Account, Rules
+from streams.domain.sizing import Size
+
+
+class Proposal(NamedTuple):
+    """An order before it is decided. Quantities unsigned, base units; `price` is the mark, None before the first."""
+
+    rules: Rules
+    account: Account
+    time: int
+    strategy: str
+    symbol: str
+    side: Side
+    purpose: Purpose
+    signal: Signal | None  # None for what risk orders by itself
+    instrument: Instrument | None  # the version in force
+    mark: Mark | None
+    held: Decimal  # signed quantity of the position
+    size: Size | None  # of an entry; None where it cannot be sized
+    exposures: "Exposures"
+
+    @property
+    def is_exit(self) -> bool:
+        return self.purpose is not Purpose.ENTRY
+
+    @property
+    def price(self) -> Decimal | None:
+        return None if self.mark is None else self.mark.mark
+
+    @property
+    def equity(self) -> Decimal:
+        return self.account.portfolio.equity
+
+
+class Exposures(NamedTuple):
+    """|quantity| x mark of positions and of what entries in flight may still add, in quote units, before the order."""
+
+    total: Decimal
+    position: Decimal
+    symbol: Decimal
+    strategy: Decimal
+
+
+class Finding(NamedTuple):
+    """What one check measured. `note` says why there is nothing to measure, or that a latch holds."""
+
+    check: str
+    code: RejectionCode
+    passed: bool
+    measured: Decimal | None = None
+    limit: Decimal | None = None
+    note: str = ""
+    binds_exits: bool = False
+
+
+Check = Callable[[Proposal], Iterable[Finding]]
+
+
+def seconds(microseconds: int) -> Decimal:
+    return quotient(Decimal(microseconds), Decimal(MICROSECONDS))
+
+
+def fraction(part: Decimal, whole: Decimal) -> Decimal | None:
+    """`part / whole` at 12 places, never below zero; None where the whole is not above zero."""
+    return max(quotient(part, whole), ZERO) if whole > 0 else None
+
+
+def fall(*, start: Decimal, now: Decimal) -> Decimal:
+    """
+    How far equity fell from `start`, as a fraction of it; zero where it did not.
+
+    One where `start` is not above zero: nothing is left to fall from.
+    """
+    measured = fraction(start - now, start)
+    return Decimal(1) if measured is None else measured

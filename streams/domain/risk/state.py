@@ -1,0 +1,135 @@
+"""
+What risk remembers, all of it by account or by symbol, so that nothing in it says which accounts share a task.
+
+Times in microseconds, amounts in the account's currency, quantities in base units.
+"""
+
+from decimal import Decimal
+
+import msgspec
+
+from streams.domain.instruments import Instruments
+from streams.domain.money import ZERO
+from streams.domain.parameters import RiskParameters, SessionSettings, StrategyParameters
+from streams.domain.portfolio import BookPosition, Portfolio, opened
+from streams.domain.records import Mark, Purpose, RiskMode, Side
+
+MICROSECONDS = 1_000_000
+DAY = 86_400 * MICROSECONDS
+
+
+class InFlight(msgspec.Struct, kw_only=True):
+    """An approved order that still waits for its terminal result."""
+
+    strategy: str
+    symbol: str
+    side: Side
+    purpose: Purpose
+    quantity: Decimal  # ordered
+    filled: Decimal = ZERO
+    mark: Decimal  # at the decision
+    answer_due: int  # no result can be earlier
+    then_close: bool = False  # what it opens is to be closed at once: everything else was meanwhile
+
+    @property
+    def reduces(self) -> bool:
+        return self.purpose is not Purpose.ENTRY
+
+    @property
+    def remaining(self) -> Decimal:
+        return self.quantity - self.filled
+
+
+class ResumeRequest(msgspec.Struct, kw_only=True):
+    operator: str
+    justification: str
+    time: int
+
+
+class Account(msgspec.Struct, kw_only=True):
+    """One account: what it owns, what it has ordered, and every latch that holds it back."""
+
+    name: str
+    currency: str
+    shorts_allowed: bool
+    portfolio: Portfolio
+    peak_equity: Decimal
+    day_start_equity: Decimal
+    in_flight: dict[str, InFlight] = {}  # by order id
+    switch: RiskMode = RiskMode.RUNNING  # the operator's
+    resume_request: ResumeRequest | None = None
+    drawdown_latched: bool = False
+    daily_latched: bool = False
+    failures_latched: bool = False
+    failures_in_a_row: int = 0
+    failure_times: list[int] = []  # within the last hour
+
+    @property
+    def mode(self) -> RiskMode:
+        """
+        What the account may do, by the operator's switch and by every latch, the strictest first.
+
+        The drawdown breaker halts once everything is closed; until then exits must pass, or it would hold on to the
+        loss. """
+        if self.switch is RiskMode.HALT_ALL:
+            return RiskMode.HALT_ALL
+        if self.drawdown_latched and not self.in_flight and not self.portfolio.open_positions():
+            return RiskMode.HALT_ALL
+        latched = self.drawdown_latched or self.daily_latched or self.failures_latched
+        return RiskMode.REDUCE_ONLY if latched or self.switch is RiskMode.REDUCE_ONLY else RiskMode.RUNNING
+
+    def orders_in_flight(self, symbol: str, strategy: str) -> list[InFlight]:
+        return [order for order in self.in_flight.values() if order.symbol == symbol and order.strategy == strategy]
+
+    def position(self, symbol: str, strategy: str) -> BookPosition | None:
+        """The strategy's position in the symbol, None where it is flat."""
+        held = self.portfolio.position(symbol, strategy)
+        return held if held is not None and held.quantity else None
+
+
+class Market(msgspec.Struct, kw_only=True):
+    """What is known of a symbol's market: its newest mark, and when that goes stale."""
+
+    mark: Mark | None = None
+    stale_at: int | None = None  # None: no mark yet, or stale already
+
+
+class RiskState(msgspec.Struct, kw_only=True):
+    accounts: dict[str, Account]
+    instruments: Instruments = msgspec.field(default_factory=Instruments)
+    markets: dict[str, Market] = {}
+    snapshot_at: int | None = None  # None until the first mark, which starts the clock
+    day_ends_at: int | None = None
+
+
+class Rules:
+    """The session's settings as the decisions use them: looked up by name, times in microseconds. Never changes."""
+
+    def __init__(self, settings: SessionSettings) -> None:
+        self.session = settings.session
+        self.risk: RiskParameters = settings.risk
+        self.strategies: dict[str, StrategyParameters] = {strategy.name: strategy for strategy in settings.strategies}
+        self.stale_after = settings.risk.data_stale_timeout_sec * MICROSECONDS
+        self.snapshot_every = settings.risk.snapshot_seconds * MICROSECONDS
+        execution = settings.execution
+        self.answer_after = (execution.order_latency_ms + execution.report_latency_ms) * 1000
+        self.trailing_kept = None if settings.risk.trailing_stop_pct is None else 1 - settings.risk.trailing_stop_pct
+
+    def trades(self, *, account: str, strategy: str, symbol: str) -> bool:
+        """Whether the strategy is made for this account and symbol, enabled or not."""
+        known = self.strategies.get(strategy)
+        return known is not None and account in known.accounts and (not known.symbols or symbol in known.symbols)
+
+    def concerns(self, account: Account, symbol: str) -> bool:
+        """Whether the account trades the symbol or holds it."""
+        return any(
+            strategy.enabled and self.trades(account=account.name, strategy=strategy.name, symbol=symbol)
+            for strategy in self.strategies.values()
+        ) or any(position.quantity for position in account.portfolio.positions.get(symbol, {}).values())
+
+
+def new_account(*, name: str, currency: str, shorts_allowed: bool, initial_equity: Decimal) -> Account:
+    return Account(
+        name=name, currency=currency, shorts_allowed=shorts_allowed, portfolio=opened(initial_equity),
+        peak_equity=initial_equity, day_start_equity=initial_equity,
+    )
