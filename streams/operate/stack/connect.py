@@ -6,7 +6,12 @@ from pathlib import Path
 from typing import ClassVar
 
 from streams.operate.stack import installation
-from streams.operate.stack.java import http_fault, java_command, kafka_classes, write_configuration
+from streams.operate.stack.java import (
+    http_fault,
+    java_command,
+    kafka_classes,
+    write_configuration,
+)
 from streams.operate.stack.part import Part
 
 
@@ -37,14 +42,22 @@ class Connect(Part):
             "plugins_folder": installation.jars(self.settings, "plugins"),
             "secrets_folder": self.settings.secrets_folder,
         }
-        write_configuration(self.settings, "worker.properties", self._configuration, values)
+        write_configuration(
+            self.settings, "worker.properties", self._configuration, values
+        )
 
     def command(self) -> list[str]:
         main = "org.apache.kafka.connect.cli.ConnectDistributed"
-        return [*java_command(self.settings, "320m", kafka_classes(self.settings)), main, str(self._configuration)]
+        return [
+            *java_command(self.settings, "320m", kafka_classes(self.settings)),
+            main,
+            str(self._configuration),
+        ]
 
     def fault(self, seconds: float) -> str | None:
-        return http_fault(f"http://127.0.0.1:{self.settings.connect_port}/connectors", seconds)
+        return http_fault(
+            f"http://127.0.0.1:{self.settings.connect_port}/connectors", seconds
+        )
 
     @property
     def _configuration(self) -> Path:

@@ -26,6 +26,8 @@ FORMAT = 1
 MANIFEST = "stack.json"
 LOCK = "lock"
 PASSWORD = "postgres_password"
+# For a database whose user cannot enter the data folder.
+OUTSIDE_FOLDER = Path("/var/lib/claire-de-binare")
 FOLDERS = {"logs": 0o755, "run": 0o755, "config": 0o700, "secrets": 0o700, "tmp": 0o700}
 
 
@@ -47,7 +49,9 @@ def open_manifest(settings: StackSettings, postgres_folder: Path) -> Manifest:
         settings.data_folder.chmod(0o711)
         # Kafka wants its cluster id as 16 bytes in URL-safe base64, and it must not look like an option ("-…").
         cluster_id = "A" + urlsafe_b64encode(uuid.uuid4().bytes).decode()[1:22]
-        found = Manifest(format=FORMAT, cluster_id=cluster_id, postgres_folder=postgres_folder)
+        found = Manifest(
+            format=FORMAT, cluster_id=cluster_id, postgres_folder=postgres_folder
+        )
         _write(settings.data_folder / MANIFEST, found.model_dump_json(indent=2) + "\n")
     for name, mode in FOLDERS.items():
         folder = settings.data_folder / name
@@ -58,27 +62,42 @@ def open_manifest(settings: StackSettings, postgres_folder: Path) -> Manifest:
     return found
 
 
+def is_stack(settings: StackSettings) -> bool:
+    """
+    Whether the data folder is a stack's; not so when it is missing or empty.
+
+    Raises: StackError when it is somebody else's.
+    """
+    folder = settings.data_folder
+    if not folder.is_dir() or not set(os.listdir(folder)) - {LOCK, MANIFEST + ".new"}:
+        return False
+    if not (folder / MANIFEST).exists():
+        raise StackError(
+            f"data folder {folder}: holds files but no {MANIFEST}, so it is not a stack's:"
+            " choose another folder with CDB_STACK_DATA_FOLDER, or empty it by hand"
+        )
+    return True
+
+
 def read_manifest(settings: StackSettings) -> Manifest | None:
     """
     The manifest of a data folder; None for a folder that is missing or empty.
 
     Raises: StackError for a folder that is somebody else's, or of another version.
     """
-    folder = settings.data_folder
-    if not folder.is_dir() or not set(os.listdir(folder)) - {LOCK, MANIFEST + ".new"}:
+    if not is_stack(settings):
         return None
-    path = folder / MANIFEST
-    if not path.exists():
-        raise StackError(
-            f"data folder {folder}: holds files but no {MANIFEST}, so it is not a stack's:"
-            " choose another folder with CDB_STACK_DATA_FOLDER, or empty it by hand"
-        )
+    path = settings.data_folder / MANIFEST
     try:
         found = Manifest.model_validate_json(path.read_bytes())
     except ValidationError as error:
-        raise StackError(f"{path}: cannot be read ({error.errors()[0]['msg']}): {remedy(settings)}") from error
+        raise StackError(
+            f"{path}: cannot be read ({error.errors()[0]['msg']}): {remedy(settings)}"
+        ) from error
     if found.format != FORMAT:
-        raise StackError(f"{path}: format must be {FORMAT}, was {found.format}: {remedy(settings)}")
+        raise StackError(
+            f"{path}: format must be {FORMAT}, was {found.format}: {remedy(settings)}"
+        )
     return found
 
 
@@ -109,14 +128,15 @@ def check_room(folder: Path, free_bytes_min: int) -> None:
 
 def delete(settings: StackSettings) -> None:
     """Removes the data folder and Postgres's folder outside of it, if it is a stack's; nothing else."""
-    path = settings.data_folder / MANIFEST
-    if not path.exists():
-        read_manifest(settings)
+    if not is_stack(settings):
         return
+    path = settings.data_folder / MANIFEST
     with contextlib.suppress(ValidationError):
-        outside = Manifest.model_validate_json(path.read_bytes()).postgres_folder
-        if outside.name == "postgres" and not outside.is_relative_to(settings.data_folder):
-            shutil.rmtree(outside, ignore_errors=True)
+        outside = Manifest.model_validate_json(
+            path.read_bytes()
+        ).postgres_folder.resolve()
+        if outside.parent.parent == OUTSIDE_FOLDER:
+            shutil.rmtree(outside.parent, ignore_errors=True)
     # The manifest goes last: a removal that is cut short leaves a folder that can still be removed.
     for entry in settings.data_folder.iterdir():
         if entry.is_dir():
@@ -139,11 +159,15 @@ def locked(settings: StackSettings) -> Iterator[None]:
         settings.data_folder.mkdir(parents=True, exist_ok=True)
         lock = (settings.data_folder / LOCK).open("a+")
     except OSError as error:
-        raise StackError(f"data folder {settings.data_folder}: cannot be written: {error.strerror}") from error
+        raise StackError(
+            f"data folder {settings.data_folder}: cannot be written: {error.strerror}"
+        ) from error
     with lock:
         if not wait_until(lambda: _try_lock(lock.fileno()), settings.start_seconds_max):
             lock.seek(0)
-            raise StackError(f"another command (pid {lock.read().strip() or '?'}) is changing this stack: wait for it")
+            raise StackError(
+                f"another command (pid {lock.read().strip() or '?'}) is changing this stack: wait for it"
+            )
         lock.seek(0)
         lock.truncate()
         lock.write(str(os.getpid()))

@@ -21,10 +21,15 @@ from pydantic import BaseModel, ConfigDict
 from streams.errors import StackError
 from streams.operate.stack import process
 from streams.operate.stack.process import Owner, ProcessId
-from streams.operate.stack.settings import ENVIRONMENT_PREFIX, StackSettings, port_is_free
+from streams.operate.stack.settings import (
+    ENVIRONMENT_PREFIX,
+    StackSettings,
+    port_is_free,
+)
 
 LOG_LINES_SHOWN = 15
 PROBE_EVERY_SECONDS = 0.1
+ANSWERS_MISSED_MAX = 3
 
 
 class PartState(StrEnum):
@@ -62,6 +67,8 @@ class Part(ABC):
         self.settings = settings
         self.log_file = settings.data_folder / "logs" / f"{self.name}.log"
         self.pid_file = settings.data_folder / "run" / f"{self.name}.pid"
+        # There while its process has been healthy once: from then on silence is a fault and no longer the start.
+        self.ready_file = self.pid_file.with_suffix(".ready")
 
     # What each part says for itself.
 
@@ -118,6 +125,7 @@ class Part(ABC):
         else:
             self._spawn(cancelled)
         self.settle()
+        self.ready_file.touch()
         return running is None
 
     def stop(self, *, kill: bool = False) -> bool:
@@ -126,6 +134,7 @@ class Part(ABC):
         if running:
             how = signal.SIGKILL if kill else self.stop_signal
             process.end(running, how=how, seconds=self.settings.stop_seconds_max)
+        self.ready_file.unlink(missing_ok=True)
         self.pid_file.unlink(missing_ok=True)
         return running is not None
 
@@ -166,8 +175,10 @@ class Part(ABC):
                 f"{self.name}: pid {running.pid} runs on ports {running.ports}, the settings say"
                 f" {tuple(self.ports.values())}: run `cdb down` first, or set the ports back"
             )
-        age = process.uptime_seconds(running.pid) or 0.0
-        patience = max(self.settings.start_seconds_max - age, self.settings.answer_seconds_max)
+        patience = self.settings.answer_seconds_max * ANSWERS_MISSED_MAX
+        if not self.ready_file.exists():
+            age = process.uptime_seconds(running.pid) or 0.0
+            patience = max(self.settings.start_seconds_max - age, patience)
         fault = self._await_health(running, patience, cancelled)
         if fault and running.alive():
             raise StackError(
@@ -175,17 +186,25 @@ class Part(ABC):
                 f" `cdb down --parts {self.name}` ends it, `cdb up` starts it anew{self._last_words()}"
             )
         if fault:
-            raise StackError(f"{self.name}: pid {running.pid} ended while it was waited for{self._last_words()}")
+            raise StackError(
+                f"{self.name}: pid {running.pid} ended while it was waited for{self._last_words()}"
+            )
 
     def _spawn(self, cancelled: threading.Event) -> None:
         self.check()
         self._check_ports()
         self.prepare()
+        self.ready_file.unlink(missing_ok=True)
         child = process.spawn(
             self.command(),
             folder=self.folder,
             log_file=self.log_file,
-            environment={"PATH": "/usr/bin:/bin", "LANG": "C.UTF-8", "TZ": "UTC", "MALLOC_ARENA_MAX": "2"},
+            environment={
+                "PATH": "/usr/bin:/bin",
+                "LANG": "C.UTF-8",
+                "TZ": "UTC",
+                "MALLOC_ARENA_MAX": "2",
+            },
             owner=self.owner,
         )
         started = ProcessId.of(child.pid, tuple(self.ports.values()))
@@ -200,7 +219,9 @@ class Part(ABC):
         cause = self._ending(child) if ended else fault
         raise StackError(f"{self.name}: did not come up: {cause}{self._last_words()}")
 
-    def _await_health(self, running: ProcessId, seconds: float, cancelled: threading.Event) -> str | None:
+    def _await_health(
+        self, running: ProcessId, seconds: float, cancelled: threading.Event
+    ) -> str | None:
         """None as soon as it is healthy, else what it lacks when the process ended or `seconds` were over."""
         deadline = time.monotonic() + seconds
         while True:
@@ -227,9 +248,18 @@ class Part(ABC):
 
     def _last_words(self) -> str:
         lines = self.logs()
-        return f"\n  last lines of {self.log_file}:\n" + "\n".join(f"    {line}" for line in lines) if lines else ""
+        return (
+            f"\n  last lines of {self.log_file}:\n"
+            + "\n".join(f"    {line}" for line in lines)
+            if lines
+            else ""
+        )
 
     @staticmethod
     def _ending(child: subprocess.Popen[bytes]) -> str:
         code = child.poll()
-        return f"its process ended at once with exit code {code}" if code is not None else "its process ended"
+        return (
+            f"its process ended at once with exit code {code}"
+            if code is not None
+            else "its process ended"
+        )

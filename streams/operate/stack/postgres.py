@@ -23,7 +23,6 @@ from streams.operate.stack.process import Owner
 from streams.operate.stack.settings import StackSettings
 
 UNPRIVILEGED_USERS = ("postgres", "nobody")
-OUTSIDE_FOLDER = Path("/var/lib/claire-de-binare")
 
 
 class Postgres(Part):
@@ -50,7 +49,7 @@ class Postgres(Part):
     @cached_property
     def programs(self) -> Path:
         """The server's programs, of the version that wrote the data if it is installed."""
-        return installation.postgres_programs(self._data_major())
+        return installation.postgres_programs(self.settings, self._data_major())
 
     def check(self) -> None:
         data, installed = self._data_major(), int(self.programs_version)
@@ -64,7 +63,11 @@ class Postgres(Part):
     def programs_version(self) -> str:
         """Major version of the programs that would run."""
         asked = subprocess.run(
-            [self.programs / "postgres", "-V"], capture_output=True, text=True, timeout=10, check=True
+            [self.programs / "postgres", "-V"],
+            capture_output=True,
+            text=True,
+            timeout=10,
+            check=True,
         )
         return asked.stdout.split()[2].partition(".")[0]
 
@@ -83,7 +86,12 @@ class Postgres(Part):
             "timezone": "UTC",
             "log_timezone": "UTC",
         }
-        return [str(self.programs / "postgres"), "-D", str(self.folder), *(f"-c{k}={v}" for k, v in options.items())]
+        return [
+            str(self.programs / "postgres"),
+            "-D",
+            str(self.folder),
+            *(f"-c{k}={v}" for k, v in options.items()),
+        ]
 
     def fault(self, seconds: float) -> str | None:
         try:
@@ -113,7 +121,11 @@ class Postgres(Part):
         They hold the shared memory for a moment, and the new server would refuse to start. A server process is known by
         the folder it runs in. The lock file's pid may by now be anybody's.
         """
-        orphans = [each for each in psutil.process_iter(["name", "cwd"]) if _is_server_in(each, self.folder)]
+        orphans = [
+            each
+            for each in psutil.process_iter(["name", "cwd"])
+            if _is_server_in(each, self.folder)
+        ]
         for each in orphans:
             with contextlib.suppress(psutil.NoSuchProcess):
                 each.send_signal(signal.SIGQUIT)
@@ -126,6 +138,7 @@ class Postgres(Part):
 
     def _initialise(self) -> None:
         """Made beside its place, database included, and then moved there: it is there whole or not at all."""
+        self.folder.parent.mkdir(parents=True, exist_ok=True)
         draft = self.folder.with_name("postgres.new")
         shutil.rmtree(draft, ignore_errors=True)
         draft.mkdir(mode=0o700)
@@ -139,7 +152,11 @@ class Postgres(Part):
             self._run(["initdb", "-D", str(draft), "--username", self.settings.owner, "--pwfile", str(secret)]
                       + ["--auth", "scram-sha-256", "--encoding", "UTF8", "--no-locale"], folder=draft)  # fmt: skip
             create = f'CREATE DATABASE "{self.settings.database}" OWNER "{self.settings.owner}"\n'
-            self._run(["postgres", "--single", "-D", str(draft), "template1"], folder=draft, text=create)
+            self._run(
+                ["postgres", "--single", "-D", str(draft), "template1"],
+                folder=draft,
+                text=create,
+            )
         finally:
             secret.unlink()
         draft.rename(self.folder)
@@ -172,10 +189,12 @@ def default_folder(settings: StackSettings) -> Path:
     Postgres refuses to run as root, and root's home is closed to everybody else.
     """
     inside = settings.data_folder / "postgres"
-    if _unprivileged_user() is None or all(_open_to_all(parent) for parent in settings.data_folder.parents):
+    if _unprivileged_user() is None or all(
+        _open_to_all(parent) for parent in settings.data_folder.parents
+    ):
         return inside
     name = sha256(str(settings.data_folder.resolve()).encode()).hexdigest()[:12]
-    return OUTSIDE_FOLDER / name / "postgres"
+    return datafolder.OUTSIDE_FOLDER / name / "postgres"
 
 
 def _open_to_all(folder: Path) -> bool:
@@ -190,8 +209,13 @@ def _unprivileged_user() -> Owner | None:
         with contextlib.suppress(KeyError):
             user = pwd.getpwnam(name)
             return Owner(user.pw_uid, user.pw_gid)
-    raise StackError(f"postgres: refuses to run as root, and this machine has none of the users {UNPRIVILEGED_USERS}")
+    raise StackError(
+        f"postgres: refuses to run as root, and this machine has none of the users {UNPRIVILEGED_USERS}"
+    )
 
 
 def _is_server_in(candidate: psutil.Process, folder: Path) -> bool:
-    return bool(candidate.info["name"] == "postgres" and candidate.info["cwd"] == str(folder.resolve()))
+    return bool(
+        candidate.info["name"] == "postgres"
+        and candidate.info["cwd"] == str(folder.resolve())
+    )

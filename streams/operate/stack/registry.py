@@ -57,20 +57,37 @@ class Registry(Part):
             "quarkus.log.console.format": "%d{yyyy-MM-dd HH:mm:ss,SSS} %p %c{1}: %m%n",
         }
         # Half the time to start and half the memory for code; schemas are fetched once by each client.
-        options = ["-XX:TieredStopAtLevel=1", *(f"-D{name}={value}" for name, value in properties.items())]
-        return [*java_command(self.settings, "192m", options), "-jar", str(self.folder / "quarkus-run.jar")]
+        options = [
+            "-XX:TieredStopAtLevel=1",
+            *(f"-D{name}={value}" for name, value in properties.items()),
+        ]
+        return [
+            *java_command(self.settings, "192m", options),
+            "-jar",
+            str(self.folder / "quarkus-run.jar"),
+        ]
 
     def fault(self, seconds: float) -> str | None:
-        return http_fault(f"http://127.0.0.1:{self.settings.registry_management_port}/health/ready", seconds)
+        return http_fault(
+            f"http://127.0.0.1:{self.settings.registry_management_port}/health/ready",
+            seconds,
+        )
 
     def settle(self) -> None:
         """Sets the compatibility for all subjects; without it nothing is enforced."""
         url = f"http://127.0.0.1:{self.settings.registry_port}/apis/ccompat/v7/config"
         wanted = self.settings.compatibility
         try:
-            with httpx.Client(timeout=self.settings.start_seconds_max / 4, trust_env=False) as client:
-                if client.get(url).raise_for_status().json().get("compatibilityLevel") == wanted:
+            with httpx.Client(
+                timeout=self.settings.start_seconds_max / 4, trust_env=False
+            ) as client:
+                if (
+                    client.get(url).raise_for_status().json().get("compatibilityLevel")
+                    == wanted
+                ):
                     return
                 client.put(url, json={"compatibility": wanted}).raise_for_status()
         except httpx.HTTPError as error:
-            raise StackError(f"registry: compatibility {wanted} cannot be set at {url}: {error}") from error
+            raise StackError(
+                f"registry: compatibility {wanted} cannot be set at {url}: {error}"
+            ) from error

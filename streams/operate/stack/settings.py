@@ -28,6 +28,8 @@ class StackSettings(BaseModel):
     data_folder: Path = PROJECT_FOLDER / ".stack" / "data"
     parts_folder: Path = PROJECT_FOLDER / ".stack" / "parts"
     templates_folder: Path = PROJECT_FOLDER / "connectors"
+    # None: the system's newest.
+    postgres_programs_folder: Path | None = None
 
     kafka_port: Port = 19092
     controller_port: Port = 19093
@@ -36,7 +38,9 @@ class StackSettings(BaseModel):
     connect_port: Port = 18083
     postgres_port: Port = 15432
 
-    database: str = Field(default="claire_de_binare", pattern=r"^[a-z_][a-z0-9_]{0,62}$")
+    database: str = Field(
+        default="claire_de_binare", pattern=r"^[a-z_][a-z0-9_]{0,62}$"
+    )
     owner: str = Field(default="claire", pattern=r"^[a-z_][a-z0-9_]{0,62}$")
     compatibility: str = "FULL_TRANSITIVE"
 
@@ -71,7 +75,9 @@ class StackSettings(BaseModel):
         """A stack of its own beside any other: free ports, and no demand on the disk."""
         names = [name for name in cls.model_fields if name.endswith("_port")]
         ports = dict(zip(names, free_ports(len(names)), strict=True))
-        return cls.model_validate({"data_folder": data_folder, "free_bytes_min": 256 << 20, **ports})
+        return cls.model_validate(
+            {"data_folder": data_folder, "free_bytes_min": 256 << 20, **ports}
+        )
 
     @property
     def secrets_folder(self) -> Path:

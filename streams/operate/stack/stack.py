@@ -7,6 +7,7 @@ bounded in time; whatever goes wrong is a StackError that names the part and wha
 
 from __future__ import annotations
 
+import subprocess
 import threading
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor, wait
@@ -34,7 +35,9 @@ class Stack:
 
     def __init__(self, settings: StackSettings | None = None) -> None:
         self.settings = settings or StackSettings()
-        every: list[Part] = [each(self.settings) for each in (Kafka, Postgres, Registry, Connect)]
+        every: list[Part] = [
+            each(self.settings) for each in (Kafka, Postgres, Registry, Connect)
+        ]
         self.parts = {part.name: part for part in every}
 
     def up(self, parts: Iterable[str] = PART_NAMES, report: Report = _silent) -> None:
@@ -45,23 +48,37 @@ class Stack:
         stay up, so that they can be looked at.
         """
         wanted = self._with_needs(parts)
-        # Before the lock, which makes the folder.
+        # Before the lock, which makes the folder: somebody else's stays as it is.
         manifest = datafolder.read_manifest(self.settings)
         if any(part.running() is None for part in wanted):
-            datafolder.check_room(self.settings.data_folder, self.settings.free_bytes_min)
+            database = (
+                manifest.postgres_folder if manifest else default_folder(self.settings)
+            )
+            for folder in (self.settings.data_folder, database):
+                datafolder.check_room(folder, self.settings.free_bytes_min)
         with datafolder.locked(self.settings):
-            manifest = datafolder.open_manifest(self.settings, default_folder(self.settings))
-            manifest.postgres_folder.parent.mkdir(parents=True, exist_ok=True)
+            try:
+                datafolder.open_manifest(self.settings, default_folder(self.settings))
+            except OSError as error:
+                raise StackError(
+                    f"data folder {self.settings.data_folder}: {error}"
+                ) from error
             self._start_all(wanted, report)
 
-    def down(self, parts: Iterable[str] = PART_NAMES, *, delete_data: bool = False, report: Report = _silent) -> None:
+    def down(
+        self,
+        parts: Iterable[str] = PART_NAMES,
+        *,
+        delete_data: bool = False,
+        report: Report = _silent,
+    ) -> None:
         """
         The parts are gone when this returns, by force where they do not end in time.
 
         With `delete_data` all parts end, at once, and the data folder is removed.
         """
         names = set(PART_NAMES if delete_data else self._checked(parts))
-        if datafolder.read_manifest(self.settings) is None and not delete_data:
+        if not datafolder.is_stack(self.settings):
             report("nothing to end: there is no stack here")
             return
         with datafolder.locked(self.settings):
@@ -70,9 +87,13 @@ class Stack:
                 chosen = [self.parts[name] for name in group if name in names]
                 with ThreadPoolExecutor(max_workers=len(PART_NAMES)) as pool:
                     for part, ended in zip(
-                        chosen, pool.map(lambda each: each.stop(kill=delete_data), chosen), strict=True
+                        chosen,
+                        pool.map(lambda each: each.stop(kill=delete_data), chosen),
+                        strict=True,
                     ):
-                        report(f"{part.name}: {'ended' if ended else 'was not running'}")
+                        report(
+                            f"{part.name}: {'ended' if ended else 'was not running'}"
+                        )
             if delete_data:
                 datafolder.delete(self.settings)
                 report(f"data folder {self.settings.data_folder}: removed")
@@ -102,7 +123,9 @@ class Stack:
         names = list(parts)
         unknown = [name for name in names if name not in self.parts]
         if unknown or not names:
-            raise ConfigError(f"parts must be of {', '.join(PART_NAMES)}, was {', '.join(unknown) or 'nothing'}")
+            raise ConfigError(
+                f"parts must be of {', '.join(PART_NAMES)}, was {', '.join(unknown) or 'nothing'}"
+            )
         return names
 
     def _with_needs(self, parts: Iterable[str]) -> list[Part]:
@@ -118,24 +141,44 @@ class Stack:
                 # `parts` lists needs before those that need them, so each finds the futures it waits for.
                 for part in wanted:
                     needs = [started[name] for name in part.needs]
-                    started[part.name] = pool.submit(self._start_one, part, needs, cancelled, report)
+                    started[part.name] = pool.submit(
+                        self._start_one, part, needs, cancelled, report
+                    )
                 wait(started.values())
             except BaseException:
                 # Ctrl-C: the threads stop waiting for their parts and end what they have half started.
                 cancelled.set()
                 raise
-        faults = [error for future in started.values() if (error := future.exception()) is not None]
+        faults = [
+            error
+            for future in started.values()
+            if (error := future.exception()) is not None
+        ]
         for fault in faults:
             if not isinstance(fault, StackError):
                 raise fault
         if faults:
             raise StackError("\n".join(str(fault) for fault in faults))
 
-    def _start_one(self, part: Part, needs: list[Future[None]], cancelled: threading.Event, report: Report) -> None:
+    def _start_one(
+        self,
+        part: Part,
+        needs: list[Future[None]],
+        cancelled: threading.Event,
+        report: Report,
+    ) -> None:
         wait(needs)
         if any(need.exception() for need in needs):
-            raise StackError(f"{part.name}: not started, because what it needs did not come up")
+            raise StackError(
+                f"{part.name}: not started, because what it needs did not come up"
+            )
         if cancelled.is_set():
-            raise StackError(f"{part.name}: not started, because the start was interrupted")
-        began = part.start(cancelled)
+            raise StackError(
+                f"{part.name}: not started, because the start was interrupted"
+            )
+        try:
+            began = part.start(cancelled)
+        except (OSError, subprocess.SubprocessError) as error:
+            # A full disk, a folder without rights, a program that does not end: the error names the file or command.
+            raise StackError(f"{part.name}: {error}") from error
         report(f"{part.name}: {'up' if began else 'was up'} on port {part.port}")
