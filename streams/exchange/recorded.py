@@ -31,6 +31,7 @@ SPOT, PERPETUAL = "binance", "binance-usdm"
 LINE_BYTES_MAX = 8 << 20
 # Frames before the first that names the symbol.
 IDENTIFY_LINES_MAX = 1000
+NANOSECONDS_IN_SECOND = 1_000_000_000
 _BUFFER_BYTES = 1 << 18
 
 
@@ -90,8 +91,10 @@ class RecordedFeed:
 
     kind = "recorded"
 
-    def __init__(self, files: tuple[str, ...], instruments_folder: Path = FOLDER) -> None:
+    def __init__(self, files: tuple[str, ...], instruments_folder: Path = FOLDER, *, duration_seconds: int | None = None) -> None:
         """
+        `duration_seconds`: of the recording's own receive time, from its first line; None for all of it.
+
         Raises: ConfigError for no file, a file named twice, one that does not exist, or a symbol without instrument;
         FeedError for a file that does not begin with a frame.
         """
@@ -104,6 +107,7 @@ class RecordedFeed:
             if not Path(path).is_file():
                 raise ConfigError(f"FEED_FILES must name files that exist, was {path}")
         self.files = tuple(RecordedFile(path, _identified(path, known)) for path in files)
+        self._duration_seconds = duration_seconds
 
     def instruments(self) -> list[InstrumentSpec]:
         return list({file.instrument.symbol: file.instrument for file in self.files}.values())
@@ -111,11 +115,20 @@ class RecordedFeed:
     def pushes(self, after: Position | None = None, *, outage_until: int | None = None) -> Iterator[Push]:
         """See `Feed`. Lines up to `after` are read again for the version chains' sake, and only the depth frames decoded."""
         parsers = [_FrameParser(file) for file in self.files]
-        lines = heapq.merge(*(_lines(number, file.path) for number, file in enumerate(self.files)))
+        lines = self._within_duration(heapq.merge(*(_lines(number, file.path) for number, file in enumerate(self.files))))
         if after is not None:
             self._skip(lines, parsers, after)
         for line in lines:
             yield parsers[line.file].push(line)
+
+    def _within_duration(self, lines: Iterator[_Line]) -> Iterator[_Line]:
+        end: int | None = None
+        for line in lines:
+            if end is None and self._duration_seconds is not None:
+                end = line.receive_ns + self._duration_seconds * NANOSECONDS_IN_SECOND
+            if end is not None and line.receive_ns >= end:
+                return
+            yield line
 
     def _skip(self, lines: Iterator[_Line], parsers: list["_FrameParser"], after: Position) -> None:
         paths = [file.path for file in self.files]

@@ -1,9 +1,9 @@
 """
 A session's feed from start to end: what `cdb feed` runs, and what its pages tell.
 
-The simulated feed at 1x is **live**: its market's time is the wall clock's. A live feed that was away for ten seconds, or finds that
-the timekeeper stood in for it, goes on at the present, as an exchange would have; what it missed is missing and said so. Recordings,
-and the simulated market at other speeds, go on exactly where they were, whatever the time.
+The simulated feed at 1x is **live** where its market began at the wall clock: from then on its time is the wall clock's. A live
+feed that was away for ten seconds, or finds that the timekeeper stood in for it, goes on at the present, as an exchange would
+have; what it missed is missing and said so. Recordings, and the simulated market otherwise, go on exactly where they were.
 """
 
 from pathlib import Path
@@ -20,11 +20,15 @@ from streams.exchange.push import Feed
 from streams.exchange.recorded import RecordedFeed
 from streams.exchange.simulated import SimulatedFeed
 from streams.exchange.wall import Wall
-from streams.exchange.writer import MICROSECONDS_IN_SECOND, FeedWriter
+from streams.exchange.writer import MICROSECONDS_IN_SECOND, STAGE, TASK, FeedWriter, source_of
 from streams.log.codec import Codec
 from streams.log.interface import Log
+from streams.log.journal import newest_entry
+from streams.log.layout import Layout
 
 OUTAGE_SECONDS_MIN = 10
+# A market that begins this near to the wall clock is meant to be live.
+LIVE_WITHIN_SECONDS = 3600
 STALLED_AFTER_SECONDS = 5.0
 
 Phase = Literal["starting", "running", "ended", "stopped", "failed"]
@@ -55,7 +59,9 @@ def feed_of(settings: SessionSettings, instruments_folder: Path = FOLDER) -> Fee
     """The source that a session's settings name. Raises: ConfigError, FeedError as the feeds."""
     match settings.feed.kind:
         case "recorded":
-            return RecordedFeed(settings.feed.files, instruments_folder)
+            return RecordedFeed(
+                settings.feed.files, instruments_folder, duration_seconds=settings.feed.duration_seconds
+            )
         case "simulated":
             return SimulatedFeed(settings.feed, instruments_folder)
     assert_never(settings.feed.kind)
@@ -77,7 +83,7 @@ class FeedService:
         self._code_version = code_version
         self._take_over = take_over
         self._feed = feed_of(settings, instruments_folder)
-        self.live = self._feed.kind == "simulated" and self._speed == 1
+        self.live = False
         self._phase: Phase = "starting"
         self._error: str | None = None
         self._writer: FeedWriter | None = None
@@ -102,6 +108,7 @@ class FeedService:
     def _run(self) -> Outcome:
         if not self._take_over:
             refuse_second_feed(self._log, self._codec, self._settings, self._wall)
+        self.live = self._is_live()
         writer = self._writer = FeedWriter(
             self._log, self._codec, self._settings, code_version=self._code_version, live=self.live
         )
@@ -116,6 +123,15 @@ class FeedService:
             return runner.run(self._feed.pushes(writer.position, outage_until=self._outage(writer)))
         finally:
             writer.close()
+
+    def _is_live(self) -> bool:
+        if self._feed.kind != "simulated" or self._speed != 1:
+            return False
+        entry = newest_entry(self._log, Layout.of(self._settings).journal(STAGE, TASK), self._codec)
+        if entry is not None:
+            return source_of(entry).live
+        away = abs(self._wall.now() - self._settings.feed.start_time)
+        return away <= LIVE_WITHIN_SECONDS * MICROSECONDS_IN_SECOND
 
     def _outage(self, writer: FeedWriter) -> int | None:
         """Up to where a live market went on without this feed, or None where nothing was missed."""

@@ -55,9 +55,9 @@ class _Motion(NamedTuple):
 
 
 _MOTIONS = {
-    Regime.RISE: _Motion(40, 30),
-    Regime.FALL: _Motion(-40, 30),
-    Regime.RANGE: _Motion(0, 40),
+    Regime.RISE: _Motion(100, 40),
+    Regime.FALL: _Motion(-100, 40),
+    Regime.RANGE: _Motion(0, 50),
     Regime.BURST_UP: _Motion(450, 90),
     Regime.BURST_DOWN: _Motion(-450, 90),
 }
