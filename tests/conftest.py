@@ -35,9 +35,7 @@ def stack(run_stack: Stack) -> Stack:
 @pytest.fixture
 def fresh_session(request: pytest.FixtureRequest) -> Callable[[], str]:
     """Names for sessions that no other test uses, with the test's own name in front."""
-    words = re.sub(r"[^a-z0-9]+", "-", request.node.name.lower().removeprefix("test_"))[
-        :24
-    ].strip("-")
+    words = re.sub(r"[^a-z0-9]+", "-", request.node.name.lower().removeprefix("test_"))[:24].strip("-")
     return lambda: f"{words}-{secrets.token_hex(3)}"
 
 

@@ -70,9 +70,7 @@ def test_second_up_changes_nothing_and_takes_less_than_a_second(pair: Stack) -> 
 
 def test_two_ups_at_once_start_each_part_once(pair: Stack) -> None:
     pair.down(PAIR)
-    others = [
-        threading.Thread(target=Stack(pair.settings).up, args=(PAIR,)) for _ in range(2)
-    ]
+    others = [threading.Thread(target=Stack(pair.settings).up, args=(PAIR,)) for _ in range(2)]
     for each in others:
         each.start()
     for each in others:
@@ -82,9 +80,7 @@ def test_two_ups_at_once_start_each_part_once(pair: Stack) -> None:
 
 
 @pytest.mark.parametrize("victim", PAIR)
-def test_killed_part_is_reported_and_up_brings_only_it_back(
-    pair: Stack, victim: str
-) -> None:
+def test_killed_part_is_reported_and_up_brings_only_it_back(pair: Stack, victim: str) -> None:
     before = pids(pair)
     os.kill(pid_of(pair, victim), signal.SIGKILL)
     assert wait_until(lambda: states(pair)[victim] is PartState.DIED, 5)
@@ -97,14 +93,8 @@ def test_killed_part_is_reported_and_up_brings_only_it_back(
 
 
 @pytest.mark.parametrize("victim", PAIR)
-def test_half_dead_part_is_named_in_time_and_down_and_up_repair_it(
-    pair: Stack, victim: str
-) -> None:
-    hasty = Stack(
-        pair.settings.model_copy(
-            update={"answer_seconds_max": 0.5, "stop_seconds_max": 2.0}
-        )
-    )
+def test_half_dead_part_is_named_in_time_and_down_and_up_repair_it(pair: Stack, victim: str) -> None:
+    hasty = Stack(pair.settings.model_copy(update={"answer_seconds_max": 0.5, "stop_seconds_max": 2.0}))
     os.kill(pid_of(pair, victim), signal.SIGSTOP)
     began = time.monotonic()
     [status] = [each for each in hasty.status() if each.name == victim]
@@ -135,9 +125,7 @@ def test_database_refuses_a_wrong_password_and_listens_on_loopback_only(
     pair: Stack,
 ) -> None:
     endpoints = pair.endpoints()
-    with pytest.raises(
-        psycopg.OperationalError, match="password authentication failed"
-    ):
+    with pytest.raises(psycopg.OperationalError, match="password authentication failed"):
         psycopg.connect(endpoints.postgres_dsn, password="wrong")
     with psycopg.connect(endpoints.postgres_dsn) as connection:
         assert connection.execute("SHOW listen_addresses").fetchone() == ("127.0.0.1",)
@@ -157,9 +145,7 @@ def test_command_line_shows_starts_and_ends_the_stack(pair: Stack) -> None:
         "registry": "stopped",
         "connect": "stopped",
     }
-    assert (
-        "postgres: ended" in runner.invoke(app, ["down", "--parts", "postgres"]).stdout
-    )
+    assert "postgres: ended" in runner.invoke(app, ["down", "--parts", "postgres"]).stdout
     started = runner.invoke(app, ["up", "--parts", "kafka,postgres"])
     assert started.exit_code == 0, started.output
     assert "postgres: up on port" in started.stdout
@@ -201,9 +187,7 @@ def test_delete_data_ends_everything_and_leaves_nothing() -> None:
 
 def test_whole_stack_is_healthy_and_small(stack: Stack) -> None:
     found = stack.status()
-    assert {each.name: each.state for each in found} == dict.fromkeys(
-        PART_NAMES, PartState.HEALTHY
-    )
+    assert {each.name: each.state for each in found} == dict.fromkeys(PART_NAMES, PartState.HEALTHY)
     assert sum(each.memory_bytes or 0 for each in found) < MEMORY_BYTES_MAX
     shown = CliRunner(env=environment(stack)).invoke(app, ["status"])
     assert shown.exit_code == 0, shown.output
@@ -221,22 +205,14 @@ def test_registry_refuses_a_breaking_schema(stack: Stack) -> None:
         "name": "Probe",
         "fields": [{"name": "a", "type": "string"}],
     }
-    assert (
-        httpx.post(url, json={"schema": json.dumps(before)}).status_code
-        == httpx.codes.OK
-    )
-    assert (
-        httpx.post(url, json={"schema": json.dumps(after)}).status_code
-        == httpx.codes.CONFLICT
-    )
+    assert httpx.post(url, json={"schema": json.dumps(before)}).status_code == httpx.codes.OK
+    assert httpx.post(url, json={"schema": json.dumps(after)}).status_code == httpx.codes.CONFLICT
 
 
 def test_connect_has_the_sink_the_converter_and_the_watermark_filter(
     stack: Stack,
 ) -> None:
-    plugins = httpx.get(
-        f"{stack.endpoints().connect_url}/connector-plugins?connectorsOnly=false"
-    ).json()
+    plugins = httpx.get(f"{stack.endpoints().connect_url}/connector-plugins?connectorsOnly=false").json()
     found = {each["class"] for each in plugins}
     assert {
         "io.debezium.connector.jdbc.JdbcSinkConnector",
@@ -248,18 +224,12 @@ def test_connect_has_the_sink_the_converter_and_the_watermark_filter(
 
 
 @pytest.mark.parametrize("victim", PART_NAMES)
-def test_whole_stack_recovers_from_the_death_of_any_part_with_one_up(
-    stack: Stack, victim: str
-) -> None:
+def test_whole_stack_recovers_from_the_death_of_any_part_with_one_up(stack: Stack, victim: str) -> None:
     before = pids(stack)
     os.kill(pid_of(stack, victim), signal.SIGKILL)
     stack.up()
-    assert wait_until(lambda: set(states(stack).values()) == {PartState.HEALTHY}, 60), (
-        stack.status()
-    )
+    assert wait_until(lambda: set(states(stack).values()) == {PartState.HEALTHY}, 60), stack.status()
     changed = {name for name, pid in pids(stack).items() if pid != before[name]}
     assert changed == {victim}
-    compatibility = httpx.get(
-        f"{stack.endpoints().ccompat_url}/config", timeout=30
-    ).json()
+    compatibility = httpx.get(f"{stack.endpoints().ccompat_url}/config", timeout=30).json()
     assert compatibility == {"compatibilityLevel": "FULL_TRANSITIVE"}

@@ -51,9 +51,7 @@ def settings() -> Iterator[StackSettings]:
     # Not pytest's own folder: closed to others, it would move Postgres out of the data folder where we are root.
     with tempfile.TemporaryDirectory(prefix="cdb-test-") as folder:
         Path(folder).chmod(0o711)
-        yield StackSettings.for_test(Path(folder) / "data").model_copy(
-            update={"start_seconds_max": 1.0}
-        )
+        yield StackSettings.for_test(Path(folder) / "data").model_copy(update={"start_seconds_max": 1.0})
 
 
 @pytest.fixture
@@ -91,9 +89,7 @@ def test_part_that_ends_at_start_is_reported_with_its_last_words(shell: Shell) -
 
 def test_part_that_never_answers_is_ended_after_its_time(shell: Shell) -> None:
     began = time.monotonic()
-    with pytest.raises(
-        StackError, match="does not answer the shell's question, after 1 s"
-    ):
+    with pytest.raises(StackError, match="does not answer the shell's question, after 1 s"):
         shell.start(threading.Event())
     assert time.monotonic() - began < 10
     assert shell.running() is None
@@ -114,14 +110,8 @@ def test_part_that_answered_once_and_no_longer_does_is_left_running_and_named(
     assert shell.start(threading.Event())
     before = shell.running()
     shell.answers = False
-    slow = Shell(
-        shell.settings.model_copy(
-            update={"start_seconds_max": 600.0, "answer_seconds_max": 0.2}
-        )
-    )
-    with pytest.raises(
-        StackError, match=r"pid \d+ runs but does not answer.*cdb down --parts shell"
-    ):
+    slow = Shell(shell.settings.model_copy(update={"start_seconds_max": 600.0, "answer_seconds_max": 0.2}))
+    with pytest.raises(StackError, match=r"pid \d+ runs but does not answer.*cdb down --parts shell"):
         slow.start(threading.Event())
     assert before is not None
     assert shell.running() == before
@@ -130,11 +120,7 @@ def test_part_that_answered_once_and_no_longer_does_is_left_running_and_named(
 def test_pid_of_somebody_else_in_a_stale_pid_file_is_not_taken_for_the_part(
     shell: Shell,
 ) -> None:
-    shell.pid_file.write_text(
-        json.dumps(
-            {"pid": os.getpid(), "started_ticks": 1, "boot_id": "x", "ports": []}
-        )
-    )
+    shell.pid_file.write_text(json.dumps({"pid": os.getpid(), "started_ticks": 1, "boot_id": "x", "ports": []}))
     assert shell.running() is None
     assert shell.status().state is PartState.DIED
     assert not shell.stop(), "nothing of ours to end"
@@ -170,9 +156,7 @@ def test_too_little_room_is_named_before_anything_is_made(
     settings: StackSettings,
 ) -> None:
     greedy = settings.model_copy(update={"free_bytes_min": 1 << 60})
-    with pytest.raises(
-        StackError, match=r"data folder .*: \d+ MiB free on its disk, \d+ MiB needed"
-    ):
+    with pytest.raises(StackError, match=r"data folder .*: \d+ MiB free on its disk, \d+ MiB needed"):
         Stack(greedy).up()
     assert not greedy.data_folder.exists()
 
@@ -181,16 +165,14 @@ def test_disk_that_fills_up_while_starting_is_named() -> None:
     with reaped_stack(free_bytes_min=0) as stack:
         disk = stack.settings.data_folder
         disk.mkdir()
-        command = ["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", disk]
+        command = ["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", str(disk)]
         mounted = subprocess.run(command, capture_output=True, text=True, check=False)
         if mounted.returncode != 0:
             pytest.skip(f"no small disk can be mounted here: {mounted.stderr.strip()}")
         try:
             with pytest.raises(StackError, match="No space left on device"):
                 stack.up(["postgres"])
-            assert not (disk / "postgres").exists(), (
-                "a half-made database must not count as one"
-            )
+            assert not (disk / "postgres").exists(), "a half-made database must not count as one"
         finally:
             stack.down()
             subprocess.run(["umount", disk], check=True)
@@ -216,9 +198,7 @@ def test_data_of_another_version_are_named_with_the_way_to_remove_them(
     settings.data_folder.mkdir()
     manifest = {"format": 99, "cluster_id": "x", "postgres_folder": "x"}
     (settings.data_folder / "stack.json").write_text(json.dumps(manifest))
-    with pytest.raises(
-        StackError, match="format must be 1, was 99: `cdb down --delete-data` removes"
-    ):
+    with pytest.raises(StackError, match="format must be 1, was 99: `cdb down --delete-data` removes"):
         Stack(settings).up()
     with pytest.raises(StackError, match=r"stack\.json: cannot be read"):
         (settings.data_folder / "stack.json").write_text("{")
@@ -230,9 +210,7 @@ def test_data_of_another_version_are_named_with_the_way_to_remove_them(
 def test_topics_of_another_cluster_are_named(settings: StackSettings) -> None:
     _write_manifest(settings)
     (settings.data_folder / "kafka").mkdir()
-    (settings.data_folder / "kafka" / "meta.properties").write_text(
-        "version=1\ncluster.id=another\n"
-    )
+    (settings.data_folder / "kafka" / "meta.properties").write_text("version=1\ncluster.id=another\n")
     with pytest.raises(StackError, match=r"cluster\.id must be ours, .* was another"):
         Stack(settings).up(["kafka"])
 
@@ -248,29 +226,19 @@ def test_database_of_another_postgres_is_named(settings: StackSettings) -> None:
         Stack(settings).up(["postgres"])
 
 
-def test_missing_java_parts_say_how_to_get_them(
-    settings: StackSettings, tmp_path: Path
-) -> None:
+def test_missing_java_parts_say_how_to_get_them(settings: StackSettings, tmp_path: Path) -> None:
     bare = settings.model_copy(update={"parts_folder": tmp_path / "nowhere"})
-    with pytest.raises(
-        StackError, match=r"nowhere/libs is missing or empty: run `make setup`"
-    ):
+    with pytest.raises(StackError, match=r"nowhere/libs is missing or empty: run `make setup`"):
         Stack(bare).up(["kafka"])
 
 
-def test_missing_postgres_says_what_to_install(
-    settings: StackSettings, tmp_path: Path
-) -> None:
+def test_missing_postgres_says_what_to_install(settings: StackSettings, tmp_path: Path) -> None:
     bare = settings.model_copy(update={"postgres_programs_folder": tmp_path})
-    with pytest.raises(
-        StackError, match="Postgres 15 or later is not installed: run `make setup`"
-    ):
+    with pytest.raises(StackError, match="Postgres 15 or later is not installed: run `make setup`"):
         Stack(bare).up(["postgres"])
 
 
-def test_what_needs_a_failed_part_says_so(
-    settings: StackSettings, tmp_path: Path
-) -> None:
+def test_what_needs_a_failed_part_says_so(settings: StackSettings, tmp_path: Path) -> None:
     bare = settings.model_copy(update={"parts_folder": tmp_path / "nowhere"})
     with pytest.raises(
         StackError,
@@ -288,27 +256,20 @@ def test_endpoints_before_the_first_start_say_what_to_do(
 
 @pytest.mark.parametrize("parts", [[], ["kafka", "zookeeper"]])
 def test_unknown_parts_are_refused(settings: StackSettings, parts: list[str]) -> None:
-    with pytest.raises(
-        ConfigError, match="parts must be of kafka, postgres, registry, connect, was"
-    ):
+    with pytest.raises(ConfigError, match="parts must be of kafka, postgres, registry, connect, was"):
         Stack(settings).up(parts)
 
 
 def test_every_fault_of_the_settings_is_reported_at_once() -> None:
     with pytest.raises(ConfigError) as raised:
-        StackSettings.from_environment(
-            {"CDB_STACK_KAFKA_PORT": "80", "CDB_STACK_COLOUR": "red", "HOME": "x"}
-        )
+        StackSettings.from_environment({"CDB_STACK_KAFKA_PORT": "80", "CDB_STACK_COLOUR": "red", "HOME": "x"})
     assert "CDB_STACK_KAFKA_PORT: " in str(raised.value)
     assert "was '80'" in str(raised.value)
     assert "CDB_STACK_COLOUR: " in str(raised.value)
 
 
 def test_chosen_ports_are_taken_from_the_environment() -> None:
-    assert (
-        StackSettings.from_environment({"CDB_STACK_KAFKA_PORT": "29092"}).kafka_port
-        == 29092
-    )
+    assert StackSettings.from_environment({"CDB_STACK_KAFKA_PORT": "29092"}).kafka_port == 29092
 
 
 def test_free_ports_differ_and_are_free() -> None:
@@ -325,9 +286,7 @@ def test_database_lies_outside_of_a_folder_that_its_user_cannot_enter(
     settings.data_folder.parent.chmod(0o700)
     outside = default_folder(settings)
     assert not outside.is_relative_to(settings.data_folder)
-    assert outside != default_folder(
-        settings.model_copy(update={"data_folder": settings.data_folder / "other"})
-    )
+    assert outside != default_folder(settings.model_copy(update={"data_folder": settings.data_folder / "other"}))
 
 
 def _write_manifest(settings: StackSettings) -> None:

@@ -42,9 +42,7 @@ class Connect(Part):
             "plugins_folder": installation.jars(self.settings, "plugins"),
             "secrets_folder": self.settings.secrets_folder,
         }
-        write_configuration(
-            self.settings, "worker.properties", self._configuration, values
-        )
+        write_configuration(self.settings, "worker.properties", self._configuration, values)
 
     def command(self) -> list[str]:
         main = "org.apache.kafka.connect.cli.ConnectDistributed"
@@ -55,9 +53,7 @@ class Connect(Part):
         ]
 
     def fault(self, seconds: float) -> str | None:
-        return http_fault(
-            f"http://127.0.0.1:{self.settings.connect_port}/connectors", seconds
-        )
+        return http_fault(f"http://127.0.0.1:{self.settings.connect_port}/connectors", seconds)
 
     @property
     def _configuration(self) -> Path:

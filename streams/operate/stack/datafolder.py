@@ -49,9 +49,7 @@ def open_manifest(settings: StackSettings, postgres_folder: Path) -> Manifest:
         settings.data_folder.chmod(0o711)
         # Kafka wants its cluster id as 16 bytes in URL-safe base64, and it must not look like an option ("-…").
         cluster_id = "A" + urlsafe_b64encode(uuid.uuid4().bytes).decode()[1:22]
-        found = Manifest(
-            format=FORMAT, cluster_id=cluster_id, postgres_folder=postgres_folder
-        )
+        found = Manifest(format=FORMAT, cluster_id=cluster_id, postgres_folder=postgres_folder)
         _write(settings.data_folder / MANIFEST, found.model_dump_json(indent=2) + "\n")
     for name, mode in FOLDERS.items():
         folder = settings.data_folder / name
@@ -91,13 +89,9 @@ def read_manifest(settings: StackSettings) -> Manifest | None:
     try:
         found = Manifest.model_validate_json(path.read_bytes())
     except ValidationError as error:
-        raise StackError(
-            f"{path}: cannot be read ({error.errors()[0]['msg']}): {remedy(settings)}"
-        ) from error
+        raise StackError(f"{path}: cannot be read ({error.errors()[0]['msg']}): {remedy(settings)}") from error
     if found.format != FORMAT:
-        raise StackError(
-            f"{path}: format must be {FORMAT}, was {found.format}: {remedy(settings)}"
-        )
+        raise StackError(f"{path}: format must be {FORMAT}, was {found.format}: {remedy(settings)}")
     return found
 
 
@@ -132,9 +126,7 @@ def delete(settings: StackSettings) -> None:
         return
     path = settings.data_folder / MANIFEST
     with contextlib.suppress(ValidationError):
-        outside = Manifest.model_validate_json(
-            path.read_bytes()
-        ).postgres_folder.resolve()
+        outside = Manifest.model_validate_json(path.read_bytes()).postgres_folder.resolve()
         if outside.parent.parent == OUTSIDE_FOLDER:
             shutil.rmtree(outside.parent, ignore_errors=True)
     # The manifest goes last: a removal that is cut short leaves a folder that can still be removed.
@@ -159,15 +151,11 @@ def locked(settings: StackSettings) -> Iterator[None]:
         settings.data_folder.mkdir(parents=True, exist_ok=True)
         lock = (settings.data_folder / LOCK).open("a+")
     except OSError as error:
-        raise StackError(
-            f"data folder {settings.data_folder}: cannot be written: {error.strerror}"
-        ) from error
+        raise StackError(f"data folder {settings.data_folder}: cannot be written: {error.strerror}") from error
     with lock:
         if not wait_until(lambda: _try_lock(lock.fileno()), settings.start_seconds_max):
             lock.seek(0)
-            raise StackError(
-                f"another command (pid {lock.read().strip() or '?'}) is changing this stack: wait for it"
-            )
+            raise StackError(f"another command (pid {lock.read().strip() or '?'}) is changing this stack: wait for it")
         lock.seek(0)
         lock.truncate()
         lock.write(str(os.getpid()))

@@ -26,9 +26,7 @@ def jars(settings: StackSettings, folder: str) -> Path:
     """A folder of the parts that Maven resolved: `libs`, `plugins` or `registry`."""
     path = settings.parts_folder / folder
     if not path.is_dir() or not any(path.iterdir()):
-        raise StackError(
-            f"{path} is missing or empty: run `make setup`, which resolves it through Maven"
-        )
+        raise StackError(f"{path} is missing or empty: run `make setup`, which resolves it through Maven")
     return path
 
 
@@ -38,11 +36,7 @@ def postgres_programs(settings: StackSettings, major: int | None = None) -> Path
 
     Raises: StackError that says what to install.
     """
-    found = {
-        version: folder
-        for folder in _candidates(settings)
-        if (version := _postgres_major(folder)) is not None
-    }
+    found = {version: folder for folder in _candidates(settings) if (version := _postgres_major(folder)) is not None}
     if major is not None and major in found:
         return found[major]
     usable = [version for version in found if version >= POSTGRES_MAJOR_MIN]
@@ -87,8 +81,4 @@ def _postgres_major(folder: Path) -> int | None:
         check=False,
     )
     words = asked.stdout.split()
-    return (
-        int(words[2].partition(".")[0])
-        if len(words) > 2 and words[2][0].isdecimal()
-        else None
-    )
+    return int(words[2].partition(".")[0]) if len(words) > 2 and words[2][0].isdecimal() else None

@@ -36,13 +36,9 @@ def kafka_classes(settings: StackSettings) -> list[str]:
     ]
 
 
-def write_configuration(
-    settings: StackSettings, template: str, target: Path, values: dict[str, object]
-) -> None:
+def write_configuration(settings: StackSettings, template: str, target: Path, values: dict[str, object]) -> None:
     """Fills the names in braces of a template in `connectors/`; an unknown name is our bug and raises KeyError."""
-    text = Template((settings.templates_folder / template).read_text()).substitute(
-        values
-    )
+    text = Template((settings.templates_folder / template).read_text()).substitute(values)
     target.write_text(text)
 
 
@@ -53,9 +49,7 @@ def _client() -> httpx.Client:
 
     It keeps no connection, since the one it kept may be that of a part which has been killed meanwhile.
     """
-    return httpx.Client(
-        trust_env=False, limits=httpx.Limits(max_keepalive_connections=0)
-    )
+    return httpx.Client(trust_env=False, limits=httpx.Limits(max_keepalive_connections=0))
 
 
 def http_fault(url: str, seconds: float) -> str | None:
@@ -66,8 +60,4 @@ def http_fault(url: str, seconds: float) -> str | None:
         return f"no answer from {url} within {seconds:.0f} s"
     except httpx.HTTPError as error:
         return f"no answer from {url}: {error}"
-    return (
-        None
-        if answer.status_code == httpx.codes.OK
-        else f"{url} answers {answer.status_code}"
-    )
+    return None if answer.status_code == httpx.codes.OK else f"{url} answers {answer.status_code}"

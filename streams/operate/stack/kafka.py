@@ -42,9 +42,7 @@ class Kafka(Part):
         manifest = datafolder.read_manifest(self.settings)
         path = self.log_folder / "meta.properties"
         lines = path.read_text().splitlines() if path.exists() else []
-        found = dict(line.split("=", 1) for line in lines if "=" in line).get(
-            "cluster.id"
-        )
+        found = dict(line.split("=", 1) for line in lines if "=" in line).get("cluster.id")
         expected = manifest.cluster_id if manifest else None
         if found != expected:
             raise StackError(
@@ -94,9 +92,7 @@ class Kafka(Part):
         configuration = self._configuration.with_name("format.properties")
         self._configure(configuration, draft)
         manifest = datafolder.read_manifest(self.settings)
-        assert manifest is not None, (
-            "the stack writes its manifest before it starts a part"
-        )
+        assert manifest is not None, "the stack writes its manifest before it starts a part"
         # Formatting is short: compiled code would come too late to help it.
         options = ["-XX:TieredStopAtLevel=1", *kafka_classes(self.settings)]
         arguments = [
@@ -115,9 +111,7 @@ class Kafka(Part):
             check=False,
         )
         if done.returncode != 0:
-            raise StackError(
-                f"kafka: {draft} cannot be formatted: {(done.stderr or done.stdout).strip()[-500:]}"
-            )
+            raise StackError(f"kafka: {draft} cannot be formatted: {(done.stderr or done.stdout).strip()[-500:]}")
         draft.rename(self.log_folder)
 
 
@@ -128,16 +122,12 @@ def _brokers(port: int, seconds: float) -> int:
     In bytes, because a client library answers this only with threads, retries and log lines of its own.
     """
     # Key, version, correlation id, client id; then an empty list of topics, and not to make any.
-    request = struct.pack(
-        ">hhih3sib", METADATA_KEY, METADATA_VERSION, CORRELATION_ID, 3, b"cdb", 0, 0
-    )
+    request = struct.pack(">hhih3sib", METADATA_KEY, METADATA_VERSION, CORRELATION_ID, 3, b"cdb", 0, 0)
     with socket.create_connection(("127.0.0.1", port), timeout=seconds) as connection:
         connection.settimeout(seconds)
         connection.sendall(struct.pack(">i", len(request)) + request)
         with connection.makefile("rb") as stream:
             (length,) = struct.unpack(">i", stream.read(4))
             # Correlation id, throttle time, number of brokers.
-            correlation_id, _, brokers = struct.unpack(
-                ">iii", stream.read(min(length, 12))
-            )
+            correlation_id, _, brokers = struct.unpack(">iii", stream.read(min(length, 12)))
     return int(brokers) if correlation_id == CORRELATION_ID else 0

@@ -186,9 +186,7 @@ class Part(ABC):
                 f" `cdb down --parts {self.name}` ends it, `cdb up` starts it anew{self._last_words()}"
             )
         if fault:
-            raise StackError(
-                f"{self.name}: pid {running.pid} ended while it was waited for{self._last_words()}"
-            )
+            raise StackError(f"{self.name}: pid {running.pid} ended while it was waited for{self._last_words()}")
 
     def _spawn(self, cancelled: threading.Event) -> None:
         self.check()
@@ -219,9 +217,7 @@ class Part(ABC):
         cause = self._ending(child) if ended else fault
         raise StackError(f"{self.name}: did not come up: {cause}{self._last_words()}")
 
-    def _await_health(
-        self, running: ProcessId, seconds: float, cancelled: threading.Event
-    ) -> str | None:
+    def _await_health(self, running: ProcessId, seconds: float, cancelled: threading.Event) -> str | None:
         """None as soon as it is healthy, else what it lacks when the process ended or `seconds` were over."""
         deadline = time.monotonic() + seconds
         while True:
@@ -248,18 +244,9 @@ class Part(ABC):
 
     def _last_words(self) -> str:
         lines = self.logs()
-        return (
-            f"\n  last lines of {self.log_file}:\n"
-            + "\n".join(f"    {line}" for line in lines)
-            if lines
-            else ""
-        )
+        return f"\n  last lines of {self.log_file}:\n" + "\n".join(f"    {line}" for line in lines) if lines else ""
 
     @staticmethod
     def _ending(child: subprocess.Popen[bytes]) -> str:
         code = child.poll()
-        return (
-            f"its process ended at once with exit code {code}"
-            if code is not None
-            else "its process ended"
-        )
+        return f"its process ended at once with exit code {code}" if code is not None else "its process ended"

@@ -121,11 +121,7 @@ class Postgres(Part):
         They hold the shared memory for a moment, and the new server would refuse to start. A server process is known by
         the folder it runs in. The lock file's pid may by now be anybody's.
         """
-        orphans = [
-            each
-            for each in psutil.process_iter(["name", "cwd"])
-            if _is_server_in(each, self.folder)
-        ]
+        orphans = [each for each in psutil.process_iter(["name", "cwd"]) if _is_server_in(each, self.folder)]
         for each in orphans:
             with contextlib.suppress(psutil.NoSuchProcess):
                 each.send_signal(signal.SIGQUIT)
@@ -189,9 +185,7 @@ def default_folder(settings: StackSettings) -> Path:
     Postgres refuses to run as root, and root's home is closed to everybody else.
     """
     inside = settings.data_folder / "postgres"
-    if _unprivileged_user() is None or all(
-        _open_to_all(parent) for parent in settings.data_folder.parents
-    ):
+    if _unprivileged_user() is None or all(_open_to_all(parent) for parent in settings.data_folder.parents):
         return inside
     name = sha256(str(settings.data_folder.resolve()).encode()).hexdigest()[:12]
     return datafolder.OUTSIDE_FOLDER / name / "postgres"
@@ -209,13 +203,8 @@ def _unprivileged_user() -> Owner | None:
         with contextlib.suppress(KeyError):
             user = pwd.getpwnam(name)
             return Owner(user.pw_uid, user.pw_gid)
-    raise StackError(
-        f"postgres: refuses to run as root, and this machine has none of the users {UNPRIVILEGED_USERS}"
-    )
+    raise StackError(f"postgres: refuses to run as root, and this machine has none of the users {UNPRIVILEGED_USERS}")
 
 
 def _is_server_in(candidate: psutil.Process, folder: Path) -> bool:
-    return bool(
-        candidate.info["name"] == "postgres"
-        and candidate.info["cwd"] == str(folder.resolve())
-    )
+    return bool(candidate.info["name"] == "postgres" and candidate.info["cwd"] == str(folder.resolve()))

@@ -46,9 +46,7 @@ class ProcessId:
         if fields[0] in "ZX":
             return None
         boot_id = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
-        return cls(
-            pid=pid, started_ticks=int(fields[19]), boot_id=boot_id, ports=tuple(ports)
-        )
+        return cls(pid=pid, started_ticks=int(fields[19]), boot_id=boot_id, ports=tuple(ports))
 
     def alive(self) -> bool:
         """Whether this very process still runs (or is stopped), whoever else may have got its pid."""
@@ -164,11 +162,7 @@ def holder_of(port: int) -> str:
     except psutil.AccessDenied:
         return "a process of another user"
     for connection in connections:
-        if (
-            connection.laddr
-            and connection.laddr.port == port
-            and connection.status == psutil.CONN_LISTEN
-        ):
+        if connection.laddr and connection.laddr.port == port and connection.status == psutil.CONN_LISTEN:
             if connection.pid is None:
                 break
             try:

@@ -78,16 +78,9 @@ class Registry(Part):
         url = f"http://127.0.0.1:{self.settings.registry_port}/apis/ccompat/v7/config"
         wanted = self.settings.compatibility
         try:
-            with httpx.Client(
-                timeout=self.settings.start_seconds_max / 4, trust_env=False
-            ) as client:
-                if (
-                    client.get(url).raise_for_status().json().get("compatibilityLevel")
-                    == wanted
-                ):
+            with httpx.Client(timeout=self.settings.start_seconds_max / 4, trust_env=False) as client:
+                if client.get(url).raise_for_status().json().get("compatibilityLevel") == wanted:
                     return
                 client.put(url, json={"compatibility": wanted}).raise_for_status()
         except httpx.HTTPError as error:
-            raise StackError(
-                f"registry: compatibility {wanted} cannot be set at {url}: {error}"
-            ) from error
+            raise StackError(f"registry: compatibility {wanted} cannot be set at {url}: {error}") from error

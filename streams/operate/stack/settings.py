@@ -38,9 +38,7 @@ class StackSettings(BaseModel):
     connect_port: Port = 18083
     postgres_port: Port = 15432
 
-    database: str = Field(
-        default="claire_de_binare", pattern=r"^[a-z_][a-z0-9_]{0,62}$"
-    )
+    database: str = Field(default="claire_de_binare", pattern=r"^[a-z_][a-z0-9_]{0,62}$")
     owner: str = Field(default="claire", pattern=r"^[a-z_][a-z0-9_]{0,62}$")
     compatibility: str = "FULL_TRANSITIVE"
 
@@ -75,9 +73,7 @@ class StackSettings(BaseModel):
         """A stack of its own beside any other: free ports, and no demand on the disk."""
         names = [name for name in cls.model_fields if name.endswith("_port")]
         ports = dict(zip(names, free_ports(len(names)), strict=True))
-        return cls.model_validate(
-            {"data_folder": data_folder, "free_bytes_min": 256 << 20, **ports}
-        )
+        return cls.model_validate({"data_folder": data_folder, "free_bytes_min": 256 << 20, **ports})
 
     @property
     def secrets_folder(self) -> Path:

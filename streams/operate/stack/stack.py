@@ -35,9 +35,7 @@ class Stack:
 
     def __init__(self, settings: StackSettings | None = None) -> None:
         self.settings = settings or StackSettings()
-        every: list[Part] = [
-            each(self.settings) for each in (Kafka, Postgres, Registry, Connect)
-        ]
+        every: list[Part] = [each(self.settings) for each in (Kafka, Postgres, Registry, Connect)]
         self.parts = {part.name: part for part in every}
 
     def up(self, parts: Iterable[str] = PART_NAMES, report: Report = _silent) -> None:
@@ -51,18 +49,14 @@ class Stack:
         # Before the lock, which makes the folder: somebody else's stays as it is.
         manifest = datafolder.read_manifest(self.settings)
         if any(part.running() is None for part in wanted):
-            database = (
-                manifest.postgres_folder if manifest else default_folder(self.settings)
-            )
+            database = manifest.postgres_folder if manifest else default_folder(self.settings)
             for folder in (self.settings.data_folder, database):
                 datafolder.check_room(folder, self.settings.free_bytes_min)
         with datafolder.locked(self.settings):
             try:
                 datafolder.open_manifest(self.settings, default_folder(self.settings))
             except OSError as error:
-                raise StackError(
-                    f"data folder {self.settings.data_folder}: {error}"
-                ) from error
+                raise StackError(f"data folder {self.settings.data_folder}: {error}") from error
             self._start_all(wanted, report)
 
     def down(
@@ -91,9 +85,7 @@ class Stack:
                         pool.map(lambda each: each.stop(kill=delete_data), chosen),
                         strict=True,
                     ):
-                        report(
-                            f"{part.name}: {'ended' if ended else 'was not running'}"
-                        )
+                        report(f"{part.name}: {'ended' if ended else 'was not running'}")
             if delete_data:
                 datafolder.delete(self.settings)
                 report(f"data folder {self.settings.data_folder}: removed")
@@ -123,9 +115,7 @@ class Stack:
         names = list(parts)
         unknown = [name for name in names if name not in self.parts]
         if unknown or not names:
-            raise ConfigError(
-                f"parts must be of {', '.join(PART_NAMES)}, was {', '.join(unknown) or 'nothing'}"
-            )
+            raise ConfigError(f"parts must be of {', '.join(PART_NAMES)}, was {', '.join(unknown) or 'nothing'}")
         return names
 
     def _with_needs(self, parts: Iterable[str]) -> list[Part]:
@@ -141,19 +131,13 @@ class Stack:
                 # `parts` lists needs before those that need them, so each finds the futures it waits for.
                 for part in wanted:
                     needs = [started[name] for name in part.needs]
-                    started[part.name] = pool.submit(
-                        self._start_one, part, needs, cancelled, report
-                    )
+                    started[part.name] = pool.submit(self._start_one, part, needs, cancelled, report)
                 wait(started.values())
             except BaseException:
                 # Ctrl-C: the threads stop waiting for their parts and end what they have half started.
                 cancelled.set()
                 raise
-        faults = [
-            error
-            for future in started.values()
-            if (error := future.exception()) is not None
-        ]
+        faults = [error for future in started.values() if (error := future.exception()) is not None]
         for fault in faults:
             if not isinstance(fault, StackError):
                 raise fault
@@ -169,13 +153,9 @@ class Stack:
     ) -> None:
         wait(needs)
         if any(need.exception() for need in needs):
-            raise StackError(
-                f"{part.name}: not started, because what it needs did not come up"
-            )
+            raise StackError(f"{part.name}: not started, because what it needs did not come up")
         if cancelled.is_set():
-            raise StackError(
-                f"{part.name}: not started, because the start was interrupted"
-            )
+            raise StackError(f"{part.name}: not started, because the start was interrupted")
         try:
             began = part.start(cancelled)
         except (OSError, subprocess.SubprocessError) as error:
