@@ -82,8 +82,8 @@ class Worker:
         self._monotonic = monotonic
         self._group_topic = self.layout.full(self.layout.group_topic(stage))
         self._assigned: list[int] = []
-        self._revoked: list[int] = []
-        self._writer = log.writer(f"{self.layout.session}-{stage.name}-{slot}")
+        self._writer_name = f"{self.layout.session}-{stage.name}-{slot}"
+        self._writer = log.writer(self._writer_name)
         self._member = log.member(
             self.layout.group(stage.name), self._group_topic, on_assigned=self._on_assigned, on_revoked=self._on_revoked
         )
@@ -96,7 +96,6 @@ class Worker:
     def _on_revoked(self, partitions: Sequence[Partition], lost: bool) -> None:
         numbers = {p.number for p in partitions}
         self._assigned = [number for number in self._assigned if number not in numbers]
-        self._revoked.extend(numbers)
         for number in numbers:
             self._drop(number)
 
@@ -147,7 +146,7 @@ class Worker:
     def _settle_assignment(self) -> set[int]:
         """Takes over what was assigned; returns those tasks, whose messages of this poll came from before the seek."""
         fresh = set(self._assigned)
-        self._assigned, self._revoked = [], []
+        self._assigned = []
         for number in sorted(fresh):
             self._drop(number)
             self._take_over(number)
@@ -171,13 +170,20 @@ class Worker:
         return events
 
     def _has_caught_up(self, held: HeldTask) -> bool:
-        own = self.layout.at(self.layout.group_topic(self.stage), held.task.number)
         for partition, end in list(held.catch_up.items()):
-            source = self._member if partition == own else held.reader
-            assert source is not None
-            if source.position(partition) >= end:
+            if self.position(held, partition) >= end:
                 del held.catch_up[partition]
         return not held.catch_up and held.task.merge.head_time() > held.task.frontier
+
+    def position(self, held: HeldTask, partition: Partition) -> int:
+        """The offset of the next record that will be read from one of a task's partitions, past markers."""
+        return self._source(held, partition).position(partition)
+
+    def _source(self, held: HeldTask, partition: Partition) -> Reader:
+        if partition.topic == self._group_topic:
+            return self._member
+        assert held.reader is not None
+        return held.reader
 
     def commit(self) -> bool:
         """
@@ -197,9 +203,10 @@ class Worker:
             if offsets:
                 self._writer.offsets(self.layout.group(self.stage.name), offsets, self._member.token())
             self._writer.commit()
-        except Fenced:
-            raise
         except LogError as fault:
+            if isinstance(fault, Fenced):
+                # Raises it again where the slot is taken; else only the group has gone on without this worker.
+                self._writer.abort()
             logger.warning("transaction of %s dropped, taking over anew: %s", self.stage.name, fault)
             self._start_anew()
             return False
@@ -240,19 +247,14 @@ class Worker:
 
     def _write_journal(self, held: HeldTask, batch: Batch, offsets: dict[Partition, int]) -> None:
         task, number = held.task, held.task.number
-        writer = JournalWriter(self.layout, self.codec, self.stage.name, number, *self._journal)
+        append, layout = self._writer.append, self.layout
+        writer = JournalWriter(layout, self.codec, self.stage.name, number, *self._journal)
         key = writer.key.encode()
         for cut in batch.cuts:
             for chunk in writer.snapshot(cut, held.sequence):
-                self._writer.append(
-                    self.layout.snapshots(self.stage.name, number), key=key, value=self.codec.wire(chunk), time=chunk.time
-                )
-        entry = writer.entry(
-            batch, sequence=held.sequence, watermark=held.watermark, previous_digest=held.previous_digest
-        )
-        self._writer.append(
-            self.layout.journal(self.stage.name, number), key=key, value=self.codec.wire(entry), time=entry.time
-        )
+                append(layout.snapshots(self.stage.name, number), key=key, value=self.codec.wire(chunk), time=chunk.time)
+        entry = writer.entry(batch, sequence=held.sequence, watermark=held.watermark, previous_digest=held.previous_digest)
+        append(layout.journal(self.stage.name, number), key=key, value=self.codec.wire(entry), time=entry.time)
         held.previous_digest = entry_digest(self.codec.payload(entry))
         held.sequence += 1
         held.journalled_at = self._monotonic()
@@ -263,12 +265,10 @@ class Worker:
 
     def _throttle(self) -> None:
         """Pauses inputs whose queues are long and resumes them once they are half empty."""
-        group_topic = self.layout.group_topic(self.stage)
         for held in self.tasks.values():
             for one in held.task.merge.inputs:
                 partition = self.layout.at(*one.partition)
-                source = self._member if one.partition.topic == group_topic else held.reader
-                assert source is not None
+                source = self._source(held, partition)
                 if len(one.queue) >= self.limits.queue_max and partition not in held.paused:
                     source.pause([partition])
                     held.paused.add(partition)
@@ -277,10 +277,13 @@ class Worker:
                     held.paused.discard(partition)
 
     def _start_anew(self) -> None:
-        self._writer.abort()
+        # A new writer of the name, whatever became of the old one and its transaction.
+        self._writer.close()
+        self._writer = self.log.writer(self._writer_name)
         numbers = sorted(self.tasks)
         for number in numbers:
             self._drop(number)
+        self._member.resume(self._member.assignment())
         held = {p.number for p in self._member.assignment()}
         self._assigned.extend(number for number in numbers if number in held)
 
