@@ -49,10 +49,10 @@ class ChannelBoot(BootStrategy):
     enable_kafka = False
     enable_web = False
 
-    def server(self) -> Iterable[ServiceT[Any]]:
+    def server(self) -> Iterable[ServiceT]:
         app = self.app
         assert isinstance(app, StageApp)
-        return self._chain(self.sensors(), [app.pages], self.agents(), [app.service])
+        return self._chain(self.sensors(), [app.pages], self.agents(), [app.worker_service])
 
 
 class StageApp(faust.App):
@@ -65,15 +65,15 @@ class StageApp(faust.App):
         super().__init__(f"{setup.session}-{setup.stage}", broker="kafka://127.0.0.1:9", autodiscover=False, web_enabled=False)
         agents = AGENTS[setup.stage]
         watch, metrics = Watch(setup.session, setup.stage, setup.limits), Metrics(setup.stage)
-        self.service = WorkerService(
+        self.worker_service = WorkerService(
             self, setup.open_worker, watch=watch, metrics=metrics, counted=agents.COUNTED, count=agents.count
         )
         self.pages = Pages(watch, metrics, host=setup.host, port=setup.port)
-        self.agent(self.service.channel, name=setup.stage)(agents.agent)
+        self.agent(self.worker_service.channel, name=setup.stage)(agents.agent)
 
     async def _on_agent_error(self, agent: Any, exc: BaseException) -> None:
         # Faust calls this before it starts the agent anew; its own version tells the consumer that is not there.
-        self.service.agent_failed(exc)
+        self.worker_service.agent_failed(exc)
 
     def _create_directories(self) -> None:
         """Faust keeps tables in a data folder; there are none."""
@@ -101,7 +101,7 @@ async def _run(setups: list[StageSetup]) -> None:
             started.append(app)
             await app.start()
             logger.info("%s of session %s: pages on http://%s:%d", setup.stage, setup.session, setup.host, setup.port)
-        turns = [app.service.ended for app in apps if app.service.ended is not None]
+        turns = [app.worker_service.ended for app in apps if app.worker_service.ended is not None]
         await asyncio.wait([stopping, *turns], return_when=asyncio.FIRST_COMPLETED)
     finally:
         stopping.cancel()

@@ -38,7 +38,7 @@ class Health(NamedTuple):
 
 
 class InputSeen(msgspec.Struct):
-    """One input partition: records read and not stepped, and offsets between the place reached and the log's end (None: not known)."""
+    """One input partition: records read and not stepped, the place reached, and what waits in all (None: not known)."""
 
     topic: str
     partition: int
@@ -77,7 +77,8 @@ class Watch:
         self.transactions = 0
         self.tasks: dict[int, TaskSeen] = {}
         self._limits = limits
-        self._ends: dict[Partition, int] = {}
+        # By task and partition: offsets between what was read and the log's end.
+        self._waiting: dict[tuple[int, Partition], int] = {}
 
     def turned(self, worker: Worker, monotonic: float) -> None:
         """Notes that a turn is over."""
@@ -88,37 +89,36 @@ class Watch:
     def look(self, worker: Worker, monotonic: float) -> None:
         """Takes the tasks' places down."""
         before = self.tasks
-        self.tasks = {number: self._seen(held, worker, before.get(number), monotonic) for number, held in worker.tasks.items()}
+        self.tasks = {number: self._seen(held, before.get(number), monotonic) for number, held in worker.tasks.items()}
 
-    def _seen(self, held: HeldTask, worker: Worker, before: TaskSeen | None, monotonic: float) -> TaskSeen:
+    def _seen(self, held: HeldTask, before: TaskSeen | None, monotonic: float) -> TaskSeen:
         task = held.task
         moved = before is None or before.frontier != task.frontier
-        inputs = [self._input(one.partition, len(one.queue), one.place()[0], worker) for one in task.merge.inputs]
+        inputs = [self._input(task.number, one.partition, len(one.queue), one.place()[0]) for one in task.merge.inputs]
         if task.stage.takes_commands:
             own = Partition("commands", task.number)
-            inputs.append(self._input(own, len(held.commands_waiting), task.commands_offset, worker))
+            inputs.append(self._input(task.number, own, len(held.commands_waiting), task.commands_offset))
         return TaskSeen(
             task.number, task.frontier, held.watermark, held.sequence, task.outputs_count, inputs,
             monotonic if before is None or moved else before.moved_at,
         )  # fmt: skip
 
-    def _input(self, partition: Partition, queue: int, offset: int, worker: Worker) -> InputSeen:
-        end = self._ends.get(worker.layout.at(*partition))
-        return InputSeen(partition.topic, partition.number, queue, offset, None if end is None else max(0, end - offset))
+    def _input(self, task: int, partition: Partition, queue: int, offset: int) -> InputSeen:
+        waiting = self._waiting.get((task, partition))
+        return InputSeen(partition.topic, partition.number, queue, offset, None if waiting is None else waiting + queue)
 
     def measure(self, worker: Worker) -> None:
-        """Asks the log where its partitions end. In the worker's thread: it takes a millisecond or two for each."""
-        wanted = {worker.layout.at(*one.partition) for held in worker.tasks.values() for one in held.task.merge.inputs}
-        if worker.stage.takes_commands:
-            wanted |= {worker.layout.at("commands", number) for number in worker.tasks}
-        ends: dict[Partition, int] = {}
+        """Asks the log how much waits to be read. In the worker's thread: it takes a millisecond or two for each partition."""
+        waiting: dict[tuple[int, Partition], int] = {}
         try:
-            for partition in sorted(wanted):
-                ends[partition] = worker.log.end_offset(partition)
+            for number, held in worker.tasks.items():
+                for partition in _partitions(held):
+                    place = worker.layout.at(*partition)
+                    waiting[number, partition] = max(0, worker.log.end_offset(place) - worker.position(held, place))
         except LogError:
             # A broker that is away shows in the worker's own requests; here it only leaves the lag unknown.
-            ends = {}
-        self._ends = ends
+            waiting = {}
+        self._waiting = waiting
 
     def health(self, *, monotonic: float, wall: float) -> Health:
         """Whether this worker does its work, and if not, why."""
@@ -160,3 +160,9 @@ class Watch:
                 for _, seen in sorted(self.tasks.items())
             ],
         }  # fmt: skip
+
+
+def _partitions(held: HeldTask) -> list[Partition]:
+    """What a task reads, topics without session."""
+    commands = [Partition("commands", held.task.number)] if held.task.stage.takes_commands else []
+    return [one.partition for one in held.task.merge.inputs] + commands
