@@ -85,7 +85,7 @@ def on_deadline(candles: Candles, *, symbol: str, now: int, lengths: Lengths) ->
         close_time=window.open_time + lengths.window, open=window.open, high=window.high, low=window.low,
         close=window.close, volume=amount(window.volume), quote_volume=amount(window.quote_volume),
         trade_count=window.trade_count, late_trades=late,
-    )
+    )  # fmt: skip
 
 
 def _opened(open_time: int, trade: Trade) -> Window:

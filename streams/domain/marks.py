@@ -65,7 +65,13 @@ def on_market(state: MarkState, book: Book, data: MarketData, interval: int) -> 
 
 
 def mark(
-    state: MarkState, book: Book, *, symbol: str, now: int, exchange_marked: bool, depth_notionals: Sequence[Decimal],
+    state: MarkState,
+    book: Book,
+    *,
+    symbol: str,
+    now: int,
+    exchange_marked: bool,
+    depth_notionals: Sequence[Decimal],
 ) -> Mark:
     """
     The mark at `now`, which counts as made. `exchange_marked`: the exchange's own mark holds for this instrument.
@@ -83,7 +89,7 @@ def mark(
         gap=book.gap, feed_down=book.feed_down, book_present=book.present, book_crossed=best.crossed,
         book_time=book.time, market_time=state.market_time, spread_mean=_spread_mean(state, best, now),
         depth=_depth(book, depth_notionals) if book.present and not best.crossed else [], atr=None, volatility=None,
-    )
+    )  # fmt: skip
 
 
 def _flags(book: Book) -> int:

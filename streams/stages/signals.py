@@ -5,6 +5,7 @@ Every symbol stands alone: its book, open candle windows, mark and the strategie
 shows which symbols share a task. Timers: "candle" closes a symbol's oldest window, "mark" makes a mark that was held back.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -18,7 +19,7 @@ from streams.domain.instruments import Instruments, instrument_at, on_instrument
 from streams.domain.marks import MarkState
 from streams.domain.parameters import SessionSettings, StrategyParameters
 from streams.domain.records import Instrument, InstrumentKind, MarketData, Signal
-from streams.domain.signals import strategy_of
+from streams.domain.signals import KINDS, strategy_of
 from streams.domain.signals.strategy import Idea, Moment, Strategy, indicators_text
 from streams.stages.contract import Event, Input, Output, Timer
 from streams.stages.state import decode_state, encode_state
@@ -50,14 +51,14 @@ class SignalsStage:
     takes_commands = False
     output_delay = 0
 
-    def __init__(self, settings: SessionSettings, task: int) -> None:
+    def __init__(self, settings: SessionSettings, task: int, kinds: Mapping[str, type[Strategy]] = KINDS) -> None:
         market = settings.market
         self._settings = settings
         self._task = task
         self._lengths = Lengths(market.candle_seconds * 1_000_000, market.candle_grace_ms * 1000)
         self._mark_interval = market.mark_interval_ms * 1000
         self._strategies: list[tuple[StrategyParameters, Strategy]] = [
-            (parameters, strategy_of(parameters)) for parameters in settings.strategies if parameters.enabled
+            (parameters, strategy_of(parameters, kinds)) for parameters in settings.strategies if parameters.enabled
         ]
 
     def initial(self, task: int) -> SignalsState:
@@ -141,13 +142,19 @@ class SignalsStage:
         return outputs
 
     def _new_symbol(self, symbol: str) -> SymbolState:
-        strategies = {p.name: strategy.State() for p, strategy in self._strategies if not p.symbols or symbol in p.symbols}
+        strategies = {
+            p.name: strategy.State() for p, strategy in self._strategies if not p.symbols or symbol in p.symbols
+        }
         return SymbolState(strategies=strategies)
 
     def _mark(self, state: SignalsState, held: SymbolState, symbol: str, now: int) -> Output:
         instrument = instrument_at(state.instruments, symbol, now)
         mark = marking.mark(
-            held.mark, held.book, symbol=symbol, now=now, depth_notionals=self._settings.market.depth_steps,
+            held.mark,
+            held.book,
+            symbol=symbol,
+            now=now,
+            depth_notionals=self._settings.market.depth_steps,
             exchange_marked=instrument is None or instrument.kind is InstrumentKind.PERPETUAL,
         )
         return Output("marks", symbol, mark)
@@ -158,7 +165,9 @@ class SignalsStage:
             known = held.strategies.get(parameters.name)
             idea = None if known is None else strategy.on_event(known, moment)
             if idea is not None:
-                outputs += [_signal(idea, account, parameters.name, symbol, moment.time) for account in parameters.accounts]
+                outputs += [
+                    _signal(idea, account, parameters.name, symbol, moment.time) for account in parameters.accounts
+                ]
         return outputs
 
     def _time(self, state: SignalsState) -> None:
@@ -175,8 +184,19 @@ class SignalsStage:
 
 def _signal(idea: Idea, account: str, strategy: str, symbol: str, time: int) -> Output:
     signal = Signal(
-        event_id="", causation_id="", correlation_id="", session="", time=time, account=account, strategy=strategy,
-        symbol=symbol, side=idea.side, strength=idea.strength, confidence=idea.confidence, price=idea.price,
-        reason=idea.reason, indicators=indicators_text(idea.indicators),
+        event_id="",
+        causation_id="",
+        correlation_id="",
+        session="",
+        time=time,
+        account=account,
+        strategy=strategy,
+        symbol=symbol,
+        side=idea.side,
+        strength=idea.strength,
+        confidence=idea.confidence,
+        price=idea.price,
+        reason=idea.reason,
+        indicators=indicators_text(idea.indicators),
     )
     return Output("signals", account, signal)

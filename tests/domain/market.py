@@ -40,7 +40,9 @@ def levels(*pairs: str) -> list[Level]:
     return [Level(*map(Decimal, pair.split(":"))) for pair in pairs]
 
 
-def trade(price: str | Decimal, quantity: str | Decimal = "1", *, time: int = START, aggressor: Side = Side.BUY) -> Trade:
+def trade(
+    price: str | Decimal, quantity: str | Decimal = "1", *, time: int = START, aggressor: Side = Side.BUY
+) -> Trade:
     return Trade("", Decimal(price), Decimal(quantity), aggressor, time)
 
 

@@ -71,7 +71,11 @@ def test_delta_that_reaches_the_tickers_state_takes_over_from_it():
 def test_ticker_older_than_levels_or_last_ticker_is_ignored():
     book = made(snapshot(update_id=20), make_market(update_id=19, bid="90:1", ask="110:1"))
     assert top(book).bid == 99
-    book = made(snapshot(), make_market(update_id=15, bid="98:7", ask="101:4"), make_market(update_id=14, bid="99:1", ask="101:1"))
+    book = made(
+        snapshot(),
+        make_market(update_id=15, bid="98:7", ask="101:4"),
+        make_market(update_id=14, bid="99:1", ask="101:1"),
+    )
     assert (top(book).bid, top(book).bid_quantity) == (98, 7)
 
 
@@ -180,7 +184,12 @@ def test_levels_of_a_recording_equal_its_tickers_at_every_common_update_id(file)
     for record in recording(f"{file}_20240808.jsonl.gz"):
         on_market(book, record)
         if record.best_bid is not None:
-            pushed[record.update_id] = (record.best_bid, record.best_bid_quantity, record.best_ask, record.best_ask_quantity)
+            pushed[record.update_id] = (
+                record.best_bid,
+                record.best_bid_quantity,
+                record.best_ask,
+                record.best_ask_quantity,
+            )
         elif book.present and book.update_id == record.update_id:
             bids, asks = book.bids, book.asks
             built[record.update_id] = (bids.prices[-1], bids.quantities[-1], asks.prices[0], asks.quantities[0])

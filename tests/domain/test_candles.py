@@ -107,7 +107,10 @@ def test_full_minutes_of_the_recording_equal_the_exchanges_own_candles():
             closed.append(close(candles))
         for one in record.trades:
             on_trade(candles, one, now=record.time, lengths=LENGTHS)
-    first, last = datetime.fromtimestamp(closed[0].open_time / 1e6, UTC), datetime.fromtimestamp(closed[-1].open_time / 1e6, UTC)
+    first, last = (
+        datetime.fromtimestamp(closed[0].open_time / 1e6, UTC),
+        datetime.fromtimestamp(closed[-1].open_time / 1e6, UTC),
+    )
     table = feather.read_table(path).to_pylist()
     theirs = [row for row in table if first < row["date"] <= last]
     assert len(theirs) >= 4

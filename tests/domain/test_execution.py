@@ -13,7 +13,16 @@ from streams.domain.execution.market_order import walk_notional, walk_quantity
 from streams.domain.execution.paper_exchange import Terms, Venue, on_market, on_order
 from streams.domain.execution.taken import TakenLevel
 from streams.domain.parameters import ExecutionParameters
-from streams.domain.records import InstrumentStatus, Level, Liquidity, MarketData, OrderResult, OrderType, ResultStatus, Side
+from streams.domain.records import (
+    InstrumentStatus,
+    Level,
+    Liquidity,
+    MarketData,
+    OrderResult,
+    OrderType,
+    ResultStatus,
+    Side,
+)
 from streams.stages.state import decode_state, encode_state
 from tests.domain.market import START, D, levels, make_instrument, make_market, make_order, make_snapshot
 
@@ -39,11 +48,21 @@ def execute(venue: Venue, *order: Any, terms: Terms = TERMS, **changes: Any) -> 
 def test_buy_walks_the_asks_and_pays_fee_on_what_was_filled():
     [fill] = execute(make_venue(snapshot()), Side.BUY, "2", decision_mark=D(100))
     # 1 · 101 + 1 · 102 = 203 for 2; (101.5 − 100)/100 = 150 bps; 203 · 0.0006
-    assert (fill.status, fill.terminal, fill.quantity, fill.notional, fill.price) == (ResultStatus.FILLED, True, 2, 203, D("101.5"))
+    assert (fill.status, fill.terminal, fill.quantity, fill.notional, fill.price) == (
+        ResultStatus.FILLED,
+        True,
+        2,
+        203,
+        D("101.5"),
+    )
     assert (fill.slippage_bps, fill.fee, fill.fee_asset, fill.liquidity) == (150, D("0.1218"), "USDT", Liquidity.TAKER)
     assert (fill.cumulative_quantity, fill.remaining_quantity) == (2, 0)
     assert (fill.latency_us, fill.fill_time, fill.time) == (50_000, ACTS, ACTS + 50_000)
-    assert (fill.model, fill.market_event_id, fill.order_id) == ("book_walk", snapshot().event_id, make_order().event_id)
+    assert (fill.model, fill.market_event_id, fill.order_id) == (
+        "book_walk",
+        snapshot().event_id,
+        make_order().event_id,
+    )
 
 
 def test_sell_walks_the_bids_and_a_lower_price_is_worse():
@@ -59,7 +78,12 @@ def test_without_decision_mark_slippage_is_unknown():
 
 def test_rest_beyond_the_visible_depth_is_cancelled():
     partial, rest = execute(make_venue(snapshot()), Side.BUY, "10")
-    assert (partial.status, partial.terminal, partial.quantity, partial.remaining_quantity) == (ResultStatus.PARTIAL, False, 4, 6)
+    assert (partial.status, partial.terminal, partial.quantity, partial.remaining_quantity) == (
+        ResultStatus.PARTIAL,
+        False,
+        4,
+        6,
+    )
     assert (rest.status, rest.terminal, rest.reason) == (ResultStatus.CANCELLED, True, "NO_MORE_DEPTH")
     assert (rest.quantity, rest.cumulative_quantity, rest.remaining_quantity, rest.fee) == (0, 4, 6, 0)
     assert (rest.price, rest.liquidity) == (None, Liquidity.NONE)

@@ -8,7 +8,17 @@ from streams.domain.parameters import ExecutionParameters, FeedParameters, Sessi
 from streams.domain.records import MarketData, Order, Record, ResultStatus, Side
 from streams.stages.contract import Event, Output
 from streams.stages.execution import ExecutionStage, ExecutionState
-from tests.domain.market import START, SYMBOL, D, levels, make_instrument, make_market, make_order, make_snapshot, recording
+from tests.domain.market import (
+    START,
+    SYMBOL,
+    D,
+    levels,
+    make_instrument,
+    make_market,
+    make_order,
+    make_snapshot,
+    recording,
+)
 
 ORDER_LATENCY, REPORT_LATENCY = 30_000, 70_000
 
@@ -83,7 +93,9 @@ def test_symbol_without_any_market_is_rejected():
 
 def test_fee_follows_the_instrument_that_is_valid_when_the_order_acts():
     later = make_instrument(valid_from=START + ORDER_LATENCY, taker_fee_rate=D("0.01"), quote_asset="USDC")
-    run = Run().take(make_instrument(), later, snapshot(), make_order(Side.SELL, "0.5", time=START - 1), make_order(Side.SELL, "0.5"))
+    run = Run().take(
+        make_instrument(), later, snapshot(), make_order(Side.SELL, "0.5", time=START - 1), make_order(Side.SELL, "0.5")
+    )
     assert [(fill.fee, fill.fee_asset) for fill in run.answers] == [(D("0.099"), "USDT"), (D("0.495"), "USDC")]
 
 
@@ -99,7 +111,9 @@ def test_partial_fill_and_cancellation_come_in_this_order():
 
 
 def test_decoded_state_equals_the_original():
-    run = Run().take(make_instrument(), snapshot(), make_order(Side.BUY, "1.5"), make_market(START + 1, bid="98:1", ask="101:1"))
+    run = Run().take(
+        make_instrument(), snapshot(), make_order(Side.BUY, "1.5"), make_market(START + 1, bid="98:1", ask="101:1")
+    )
     raw = run.stage.encode(run.state)
     again = run.stage.decode(raw)
     assert again == run.state

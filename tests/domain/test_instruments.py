@@ -16,7 +16,12 @@ def test_unknown_symbol_has_no_instrument():
 
 def test_version_holds_from_its_first_to_before_its_last_moment():
     state = known(make_instrument(START - 10, valid_from=START, valid_to=START + 5))
-    assert [instrument_at(state, SYMBOL, START + after) is not None for after in (-1, 0, 4, 5)] == [False, True, True, False]
+    assert [instrument_at(state, SYMBOL, START + after) is not None for after in (-1, 0, 4, 5)] == [
+        False,
+        True,
+        True,
+        False,
+    ]
 
 
 def test_later_version_replaces_the_earlier_one_from_its_date_on():

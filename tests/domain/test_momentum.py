@@ -111,7 +111,12 @@ def test_diagnosis_says_what_is_missing():
 
 
 def test_parameters_out_of_range_are_all_named_with_rule_and_value():
-    parameters = {"SIGNAL_LOOKBACK_MIN": "0", "SIGNAL_THRESHOLD_PCT": "NaN", "SIGNAL_MIN_VOLUME": "-1", "SIGNAL_FOO": "1"}
+    parameters = {
+        "SIGNAL_LOOKBACK_MIN": "0",
+        "SIGNAL_THRESHOLD_PCT": "NaN",
+        "SIGNAL_MIN_VOLUME": "-1",
+        "SIGNAL_FOO": "1",
+    }
     faults = strategy_faults(StrategyParameters(name="m", kind="momentum", parameters=parameters))
     assert faults == [
         "SIGNAL_LOOKBACK_MIN must be a whole number 1..1440, was 0",
@@ -139,7 +144,9 @@ def test_indicators_are_canonical_text():
     assert json.loads(text)["b"] == "1.5"
 
 
-steps = st.lists(st.tuples(st.integers(0, 40 * SECOND), st.integers(80, 120), st.integers(1, 5)), min_size=1, max_size=80)
+steps = st.lists(
+    st.tuples(st.integers(0, 40 * SECOND), st.integers(80, 120), st.integers(1, 5)), min_size=1, max_size=80
+)
 
 
 @settings(max_examples=50)

@@ -1,18 +1,32 @@
 from collections.abc import Iterable
 from decimal import Decimal, localcontext
-from typing import Any
+from typing import Any, ClassVar
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import Field
 
 from streams.domain.money import EXACT
 from streams.domain.parameters import FeedParameters, SessionSettings, StrategyParameters
 from streams.domain.records import InstrumentKind, MarketData, MarkSource, Record, Side
+from streams.domain.signals.strategy import Idea, Moment, StrategySettings
 from streams.errors import ConfigError
 from streams.stages.contract import TIMER_RANK, Event, Output
 from streams.stages.signals import SignalsStage, SignalsState
-from tests.domain.market import MINUTE, SECOND, START, SYMBOL, D, levels, make_instrument, make_market, make_snapshot, trade
+from tests.domain.market import (
+    MINUTE,
+    SECOND,
+    START,
+    SYMBOL,
+    D,
+    levels,
+    make_instrument,
+    make_market,
+    make_snapshot,
+    trade,
+)
 
 CANDLE_DUE = START + 62 * SECOND
 
@@ -31,8 +45,8 @@ def make_settings(*symbols: str, partitions: int = 1, **changes: Any) -> Session
 class Run:
     """A host of one task: fires timers before the records that come after them, under the exact context."""
 
-    def __init__(self, settings: SessionSettings, task: int = 0, recode: bool = False) -> None:
-        self.stage = SignalsStage(settings, task)
+    def __init__(self, settings: SessionSettings, task: int = 0, *, recode: bool = False, **stage: Any) -> None:
+        self.stage = SignalsStage(settings, task, **stage)
         self.state: SignalsState = self.stage.initial(task)
         self.recode = recode
         self.outputs: list[Output] = []
@@ -85,7 +99,9 @@ def test_push_dated_an_hour_ahead_does_not_hold_up_the_next_candle():
 
 
 def test_held_back_mark_goes_out_by_its_timer_with_the_newest_state():
-    run = Run(make_settings()).take(make_market(START, bid="99:1", ask="101:1"), make_market(START + 1, bid="98:1", ask="101:1"))
+    run = Run(make_settings()).take(
+        make_market(START, bid="99:1", ask="101:1"), make_market(START + 1, bid="98:1", ask="101:1")
+    )
     assert run.stage.next_timer(run.state) == (START + 100_000, SYMBOL, "mark")
     run.until(START + SECOND)
     assert [(mark.time, mark.mark) for mark in run.of("marks")] == [(START, 100), (START + 100_000, D("99.5"))]
@@ -99,12 +115,16 @@ def test_mark_follows_the_instruments_kind():
 
 
 def test_idea_becomes_a_signal_for_every_account_of_the_strategy():
-    run = Run(make_settings()).take(make_market(START, trades=[trade("100")]), make_market(START + 61 * SECOND, trades=[trade("102")]))
+    run = Run(make_settings()).take(
+        make_market(START, trades=[trade("100")]), make_market(START + 61 * SECOND, trades=[trade("102")])
+    )
     signals = run.of("signals")
     assert [(output.key, output.record.account) for output in run.outputs if output.topic == "signals"] == [
         ("main", "main"), ("other", "other"),
     ]  # fmt: skip
-    assert {(signal.strategy, signal.symbol, signal.side, signal.price) for signal in signals} == {("fast", SYMBOL, Side.BUY, D(102))}
+    assert {(signal.strategy, signal.symbol, signal.side, signal.price) for signal in signals} == {
+        ("fast", SYMBOL, Side.BUY, D(102))
+    }
     assert signals[0].indicators == '{"change_pct":"2","quote_volume":"102","reference_price":"100"}'
 
 
@@ -116,9 +136,51 @@ def test_strategy_that_is_off_or_for_other_symbols_signals_nothing():
 
 def test_symbols_of_other_tasks_are_dropped():
     settings = make_settings("AAA", "BBB", partitions=2)
-    run = Run(settings, task=1).take(make_market(symbol="AAA", trades=[trade("1")]), make_market(START + 1, symbol="BBB"))
+    run = Run(settings, task=1).take(
+        make_market(symbol="AAA", trades=[trade("1")]), make_market(START + 1, symbol="BBB")
+    )
     run.take(make_instrument(START + 2, symbol="AAA"), make_instrument(START + 2, symbol="BBB"))
     assert (list(run.state.symbols), list(run.state.instruments.versions)) == (["BBB"], ["BBB"])
+
+
+class CloseSettings(StrategySettings):
+    above: int = Field(ge=0)
+
+
+class CloseState(msgspec.Struct):
+    candles: int = 0
+
+
+class BuyAfterClose:
+    """A whole strategy: buys when a candle closes above a price."""
+
+    Settings: ClassVar[type[StrategySettings]] = CloseSettings
+    State: ClassVar[type[msgspec.Struct]] = CloseState
+
+    def __init__(self, settings: CloseSettings) -> None:
+        self.settings = settings
+
+    def on_event(self, state: CloseState, moment: Moment) -> Idea | None:
+        if moment.candle is None:
+            return None
+        state.candles += 1
+        close = moment.candle.close
+        return (
+            Idea(Side.BUY, D(1), D(1), close, "closed high", {"close": close}) if close > self.settings.above else None
+        )
+
+    def diagnosis(self, state: CloseState) -> str:
+        return f"{state.candles} candles"
+
+
+def test_new_kind_of_strategy_needs_its_class_and_a_place_in_the_registry():
+    settings = make_settings(kind="close", parameters={"ABOVE": "99"})
+    run = Run(settings, recode=True, kinds={"close": BuyAfterClose})
+    run.take(make_market(START, trades=[trade("100")]))
+    run.take(make_market(START + MINUTE, trades=[trade("98", time=START + MINUTE)])).until(START + 3 * MINUTE)
+    found = [(signal.account, signal.time, signal.price, signal.reason) for signal in run.of("signals")]
+    assert found == [(account, CANDLE_DUE, 100, "closed high") for account in ("main", "other")]
+    assert run.stage.diagnosis(run.state) == {("fast", SYMBOL): "2 candles"}
 
 
 def test_diagnosis_speaks_of_every_strategy_and_symbol():
@@ -174,7 +236,9 @@ def test_decoded_state_goes_on_as_the_original_and_tasks_do_not_show(draw):
     assert recoded.outputs == plain.outputs
     assert recoded.stage.encode(recoded.state) == plain.stage.encode(plain.state)
     split = make_settings("AAA", "BBB", partitions=2)
-    apart = [output for task in (0, 1) for output in Run(split, task).take(*records).until(START + 1000 * MINUTE).outputs]
+    apart = [
+        output for task in (0, 1) for output in Run(split, task).take(*records).until(START + 1000 * MINUTE).outputs
+    ]
     assert sorted(map(repr, apart)) == sorted(map(repr, plain.outputs))
 
 

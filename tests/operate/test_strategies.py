@@ -32,7 +32,11 @@ def test_shipped_short_recording_makes_a_session():
     file = strategies_from(SHIPPED / "short-recording.toml")
     settings = SessionSettings(strategies=file.strategies, risk=file.risk, market=file.market)
     parameters = settings.strategies[0].parameters
-    assert [parameters[f"SIGNAL_{name}"] for name in ("LOOKBACK_MIN", "THRESHOLD_PCT", "MIN_VOLUME")] == ["1", "0.03", "0"]
+    assert [parameters[f"SIGNAL_{name}"] for name in ("LOOKBACK_MIN", "THRESHOLD_PCT", "MIN_VOLUME")] == [
+        "1",
+        "0.03",
+        "0",
+    ]
 
 
 def test_numbers_stand_plain_or_as_texts_and_stay_exact(tmp_path):
@@ -77,7 +81,10 @@ def test_limits_that_contradict_each_other_are_named(tmp_path):
         ("", "strategy must be at least one [[strategy]] table, was missing"),
         ("strategy=3", "strategy must be at least one [[strategy]] table, was 3"),
         ("risk=3\n[[strategy]]\nname='a'\nkind='momentum'", "risk must be a table, was 3"),
-        ("[[strategy]]\nname='a'\nkind='momentum'\nparameters=3", "strategy a: PARAMETERS must be a valid dictionary, was 3"),
+        (
+            "[[strategy]]\nname='a'\nkind='momentum'\nparameters=3",
+            "strategy a: PARAMETERS must be a valid dictionary, was 3",
+        ),
         (
             "[[strategy]]\nname='a'\nkind='momentum'\nparameters={SIGNAL_MIN_VOLUME=true}",
             "strategy a: PARAMETERS.SIGNAL_MIN_VOLUME must be a valid string, was True",

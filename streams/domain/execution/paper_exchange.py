@@ -92,18 +92,14 @@ def on_order(venue: Venue, order: Order, *, now: int, terms: Terms) -> list[Orde
     assert order.quantity > 0, f"quantity of {order.event_id} must be above 0, was {order.quantity}"
     reason = _refusal(venue, terms.instrument)
     if reason is not None:
-        return [_unfilled(order, ResultStatus.REJECTED, reason, filled=ZERO, now=now, venue=venue, terms=terms)]
+        return [_rejected(order, reason, now=now, venue=venue, terms=terms)]
     filled = _fill(venue, order, now)
     if filled is None:
         nothing = "NO_DEPTH" if venue.book.depth_seen else "NO_TRADES"
-        return [_unfilled(order, ResultStatus.REJECTED, nothing, filled=ZERO, now=now, venue=venue, terms=terms)]
+        return [_rejected(order, nothing, now=now, venue=venue, terms=terms)]
     assert filled.quantity <= order.quantity, f"{order.event_id} filled {filled.quantity} of {order.quantity}"
-    answers = [_filled(order, filled, now=now, venue=venue, terms=terms)]
-    if filled.quantity < order.quantity:
-        answers.append(
-            _unfilled(order, ResultStatus.CANCELLED, "NO_MORE_DEPTH", filled=filled.quantity, now=now, venue=venue, terms=terms)
-        )
-    return answers
+    answer = _filled(order, filled, now=now, venue=venue, terms=terms)
+    return [answer] if answer.terminal else [answer, _cancelled(answer)]
 
 
 def _refusal(venue: Venue, instrument: Instrument | None) -> str | None:
@@ -146,20 +142,26 @@ def _filled(order: Order, filled: _Filled, *, now: int, venue: Venue, terms: Ter
         fee=terms.fees.fee(filled.notional, Liquidity.TAKER), fee_asset=terms.fees.asset, liquidity=Liquidity.TAKER,
         decision_mark=order.decision_mark, slippage_bps=_slippage_bps(order, filled.price),
         latency_us=now - order.time, fill_time=now, model=filled.model, market_event_id=venue.market_id,
-    )
+    )  # fmt: skip
 
 
-def _unfilled(
-    order: Order, status: ResultStatus, reason: str, *, filled: Decimal, now: int, venue: Venue, terms: Terms
-) -> OrderResult:
+def _cancelled(partial: OrderResult) -> OrderResult:
+    """The end of an order that found too little, after its partial fill."""
+    return msgspec.structs.replace(
+        partial, status=ResultStatus.CANCELLED, terminal=True, reason="NO_MORE_DEPTH", quantity=ZERO, price=None,
+        notional=ZERO, fee=ZERO, liquidity=Liquidity.NONE, slippage_bps=None,
+    )  # fmt: skip
+
+
+def _rejected(order: Order, reason: str, *, now: int, venue: Venue, terms: Terms) -> OrderResult:
     return OrderResult(
         event_id="", causation_id="", correlation_id="", session="", time=now + terms.latency.report,
         account=order.account, strategy=order.strategy, symbol=order.symbol, order_id=order.event_id, side=order.side,
-        status=status, terminal=True, reason=reason, quantity=ZERO, price=None, notional=ZERO,
-        cumulative_quantity=filled, remaining_quantity=order.quantity - filled, fee=ZERO, fee_asset=terms.fees.asset,
+        status=ResultStatus.REJECTED, terminal=True, reason=reason, quantity=ZERO, price=None, notional=ZERO,
+        cumulative_quantity=ZERO, remaining_quantity=order.quantity, fee=ZERO, fee_asset=terms.fees.asset,
         liquidity=Liquidity.NONE, decision_mark=order.decision_mark, slippage_bps=None, latency_us=now - order.time,
         fill_time=now, model=BOOK_WALK if venue.book.depth_seen else TRADES_ONLY, market_event_id=venue.market_id,
-    )
+    )  # fmt: skip
 
 
 def _slippage_bps(order: Order, price: Decimal) -> Decimal | None:

@@ -37,7 +37,9 @@ def on_market(taken: Taken, data: MarketData, *, before: Top, after: Top, book: 
         taken.asks = _kept(taken.asks, data.asks, (before.ask, before.ask_quantity), (after.ask, after.ask_quantity))
 
 
-def remaining(taken: Taken, levels: Iterable[tuple[Decimal, Decimal]], taker: Side) -> Iterator[tuple[Decimal, Decimal]]:
+def remaining(
+    taken: Taken, levels: Iterable[tuple[Decimal, Decimal]], taker: Side
+) -> Iterator[tuple[Decimal, Decimal]]:
     """The levels a taker meets, without what earlier paper fills took; may be 0, never below."""
     gone = taken.asks if taker is Side.BUY else taken.bids
     if not gone:
@@ -61,7 +63,9 @@ def take(taken: Taken, levels: Iterable[tuple[Decimal, Decimal]], taker: Side) -
 
 
 def _kept(
-    gone: list[TakenLevel], deltas: list[Level], before: tuple[Decimal | None, Decimal | None],
+    gone: list[TakenLevel],
+    deltas: list[Level],
+    before: tuple[Decimal | None, Decimal | None],
     after: tuple[Decimal | None, Decimal | None],
 ) -> list[TakenLevel]:
     refreshed = [delta.price for delta in deltas]

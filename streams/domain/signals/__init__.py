@@ -4,6 +4,8 @@ The strategies there are, by kind, and how one is made from a session's settings
 A new strategy is one module beside `momentum.py` and one entry here.
 """
 
+from collections.abc import Mapping
+
 from pydantic import ValidationError
 
 from streams.domain.faults import faults_of
@@ -15,11 +17,11 @@ from streams.errors import ConfigError
 KINDS: dict[str, type[Strategy]] = {"momentum": Momentum}
 
 
-def strategy_faults(parameters: StrategyParameters) -> list[str]:
+def strategy_faults(parameters: StrategyParameters, kinds: Mapping[str, type[Strategy]] = KINDS) -> list[str]:
     """What is wrong with a strategy's kind and parameters, one line for each fault; empty when all is well."""
-    kind = KINDS.get(parameters.kind)
+    kind = kinds.get(parameters.kind)
     if kind is None:
-        return [f"KIND must be one of {', '.join(sorted(KINDS))}, was {parameters.kind}"]
+        return [f"KIND must be one of {', '.join(sorted(kinds))}, was {parameters.kind}"]
     try:
         kind.Settings.of(parameters.parameters)
     except ValidationError as error:
@@ -27,10 +29,10 @@ def strategy_faults(parameters: StrategyParameters) -> list[str]:
     return []
 
 
-def strategy_of(parameters: StrategyParameters) -> Strategy:
+def strategy_of(parameters: StrategyParameters, kinds: Mapping[str, type[Strategy]] = KINDS) -> Strategy:
     """The strategy that `parameters` describes. Raises `ConfigError` with all of `strategy_faults`."""
-    faults = strategy_faults(parameters)
+    faults = strategy_faults(parameters, kinds)
     if faults:
         raise ConfigError("\n".join(f"strategies.{parameters.name}: {fault}" for fault in faults))
-    kind = KINDS[parameters.kind]
+    kind = kinds[parameters.kind]
     return kind(kind.Settings.of(parameters.parameters))
