@@ -118,15 +118,16 @@ class RiskStage:
                 on_new_day(step, account)
 
     def next_timer(self, state: RiskState) -> Timer | None:
-        timers = [
-            Timer(market.stale_at, symbol, "stale")
-            for symbol, market in state.markets.items() if market.stale_at is not None
-        ]
-        if state.snapshot_at is not None:
-            timers.append(Timer(state.snapshot_at, EVERYBODY, "snapshot"))
-        if state.day_ends_at is not None:
-            timers.append(Timer(state.day_ends_at, EVERYBODY, "day"))
-        return min(timers, default=None)
+        soonest: tuple[int, str, str] | None = None
+        # Asked after every event: compares before it builds.
+        for symbol, market in state.markets.items():
+            stale_at = market.stale_at
+            if stale_at is not None and (soonest is None or (stale_at, symbol) < soonest[:2]):
+                soonest = (stale_at, symbol, "stale")
+        for at, name in ((state.day_ends_at, "day"), (state.snapshot_at, "snapshot")):
+            if at is not None and (soonest is None or (at, EVERYBODY, name) < soonest):
+                soonest = (at, EVERYBODY, name)
+        return None if soonest is None else Timer(*soonest)
 
     def answer_due(self, state: RiskState, topic: str) -> int | None:
         if topic != "order_results":

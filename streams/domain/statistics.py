@@ -1,0 +1,218 @@
+"""
+How a session went: ratios over an account's portfolio snapshots, and the round trips its fills make.
+
+Amounts in the account's currency, times in microseconds, returns and drawdowns as fractions. Everything is decimal:
+amounts and pnl are exact, ratios are rounded half to even at 12 places. A year has 365 days of 24 hours. Returns run
+between the snapshots cut by timer, which lie evenly in time; drawdowns look at every snapshot. Where there is too
+little to measure a value is None: a session of minutes has no volatility worth a number, and the caller should say so
+rather than print zero. Ignored: compounding (the annual return in Calmar is the total return times the periods in a
+year) and a risk-free rate.
+"""
+
+from collections.abc import Iterable, Sequence
+from decimal import Decimal, localcontext
+from itertools import pairwise
+from typing import NamedTuple
+
+from streams.domain.money import EXACT, ZERO, amount, quotient
+from streams.domain.records import OrderResult, PortfolioSnapshot, Side
+
+SECOND = 1_000_000
+YEAR = 365 * 86_400 * SECOND
+
+
+class RoundTrip(NamedTuple):
+    """From flat to flat in one symbol under one strategy; `pnl` after fees, `result` a fraction of what was opened."""
+
+    account: str
+    strategy: str
+    symbol: str
+    side: Side  # of the opening
+    opened_at: int
+    closed_at: int
+    quantity: Decimal  # opened in all
+    opened_notional: Decimal
+    closed_notional: Decimal
+    fees: Decimal
+    pnl: Decimal
+    result: Decimal
+
+
+class Statistics(NamedTuple):
+    """What one account's session came to."""
+
+    seconds: Decimal
+    equity: Decimal
+    total_return: Decimal
+    volatility: Decimal | None  # a year's standard deviation of returns
+    sharpe: Decimal | None
+    sortino: Decimal | None  # the mean return against the deviation below zero
+    calmar: Decimal | None  # a year's return against the deepest drawdown
+    max_drawdown: Decimal
+    max_drawdown_seconds: Decimal  # from the peak before the deepest drawdown until it was reached again, or the end
+    round_trips: int
+    win_rate: Decimal | None
+    profit_factor: Decimal | None  # what was won against what was lost; None where nothing was lost
+    expectancy: Decimal | None  # mean pnl of a round trip
+    exposure_time: Decimal | None  # fraction of the time with a position open
+    turnover: Decimal  # filled notional against the initial equity
+    fees: Decimal
+    fees_share: Decimal | None  # of the gain before fees and funding; None where there was none
+    funding: Decimal
+    funding_share: Decimal | None
+
+
+class _Trip:
+    """A round trip in the making."""
+
+    def __init__(self, side: Side, opened_at: int) -> None:
+        self.side = side
+        self.opened_at = opened_at
+        self.held = self.quantity = self.opened = self.closed = self.fees = ZERO
+
+
+def round_trips(results: Iterable[OrderResult]) -> list[RoundTrip]:
+    """Every completed round trip, in the order of completion; `results` in the order of time, not all of them fills."""
+    done: list[RoundTrip] = []
+    running: dict[tuple[str, str, str], _Trip] = {}
+    with localcontext(EXACT):
+        for result in results:
+            if result.quantity:
+                _take(result, running, done)
+    return done
+
+
+def _take(result: OrderResult, running: dict[tuple[str, str, str], _Trip], done: list[RoundTrip]) -> None:
+    key = (result.account, result.strategy, result.symbol)
+    quantity, notional, fee = result.quantity, result.notional, result.fee
+    trip = running.get(key)
+    if trip is not None and trip.side is not result.side:
+        closed = min(trip.held, quantity)
+        # A fill that turns a position round pays its fee for both trips, by quantity.
+        whole = closed == quantity
+        closed_notional = notional if whole else quotient(notional * closed, quantity)
+        closed_fee = fee if whole else quotient(fee * closed, quantity)
+        trip.held -= closed
+        trip.closed += closed_notional
+        trip.fees += closed_fee
+        if not trip.held:
+            done.append(_completed(key, trip, result.time))
+            del running[key]
+            trip = None
+        if whole:
+            return
+        quantity, notional, fee = quantity - closed, notional - closed_notional, fee - closed_fee
+    if trip is None:
+        trip = running[key] = _Trip(result.side, result.time)
+    trip.held += quantity
+    trip.quantity += quantity
+    trip.opened += notional
+    trip.fees += fee
+
+
+def _completed(key: tuple[str, str, str], trip: _Trip, time: int) -> RoundTrip:
+    gross = trip.closed - trip.opened if trip.side is Side.BUY else trip.opened - trip.closed
+    pnl = gross - trip.fees
+    account, strategy, symbol = key
+    return RoundTrip(
+        account=account, strategy=strategy, symbol=symbol, side=trip.side, opened_at=trip.opened_at, closed_at=time,
+        quantity=trip.quantity, opened_notional=trip.opened, closed_notional=trip.closed, fees=trip.fees, pnl=pnl,
+        result=quotient(pnl, trip.opened),
+    )
+
+
+def statistics(snapshots: Sequence[PortfolioSnapshot], results: Iterable[OrderResult]) -> Statistics | None:
+    """One account's statistics from its own snapshots and results, each in the order of time; None without a snapshot."""
+    if not snapshots:
+        return None
+    results = list(results)
+    trips = round_trips(results)
+    with localcontext(EXACT):
+        last = snapshots[-1]
+        start = last.initial_equity
+        gain = last.equity - start
+        period = last.time - snapshots[0].time
+        evenly = [snapshot for snapshot in snapshots if snapshot.reason == "TIMER"]
+        returns = _returns(evenly)
+        between = evenly[-1].time - evenly[0].time if returns else YEAR
+        in_a_year = quotient(Decimal(YEAR * len(returns)), Decimal(between))
+        deepest, lasted = _deepest_drawdown(snapshots, start)
+        before_costs = gain + last.fees - last.funding
+        total_return = quotient(gain, start)
+        won = sum((trip.pnl for trip in trips if trip.pnl > 0), ZERO)
+        lost = -sum((trip.pnl for trip in trips if trip.pnl < 0), ZERO)
+        count = Decimal(len(trips))
+        return Statistics(
+            seconds=quotient(Decimal(period), Decimal(SECOND)), equity=last.equity, total_return=total_return,
+            volatility=_volatility(returns, in_a_year), sharpe=_ratio(returns, in_a_year, _deviation(returns)),
+            sortino=_ratio(returns, in_a_year, _deviation_below_zero(returns)),
+            calmar=_share(total_return * quotient(Decimal(YEAR), Decimal(period)), deepest) if period else None,
+            max_drawdown=deepest, max_drawdown_seconds=quotient(Decimal(lasted), Decimal(SECOND)),
+            round_trips=len(trips), win_rate=_share(Decimal(sum(trip.pnl > 0 for trip in trips)), count),
+            profit_factor=_share(won, lost), expectancy=_share(won - lost, count),
+            exposure_time=_exposure_time(snapshots, period),
+            turnover=quotient(sum((result.notional for result in results), ZERO), start), fees=last.fees,
+            fees_share=_share(last.fees, before_costs), funding=last.funding,
+            funding_share=_share(last.funding, before_costs),
+        )
+
+
+def _share(part: Decimal, whole: Decimal) -> Decimal | None:
+    return quotient(part, whole) if whole > 0 else None
+
+
+def _returns(evenly: Sequence[PortfolioSnapshot]) -> list[Decimal]:
+    return [
+        quotient(after.equity - before.equity, before.equity) for before, after in pairwise(evenly) if before.equity > 0
+    ]
+
+
+def _mean(values: Sequence[Decimal]) -> Decimal:
+    return EXACT.divide(sum(values, ZERO), Decimal(len(values)))
+
+
+def _deviation(returns: Sequence[Decimal]) -> Decimal | None:
+    """Of the sample; None for fewer than two returns."""
+    if len(returns) < 2:
+        return None
+    mean = _mean(returns)
+    squares = sum(((value - mean) ** 2 for value in returns), ZERO)
+    return EXACT.sqrt(EXACT.divide(squares, Decimal(len(returns) - 1)))
+
+
+def _deviation_below_zero(returns: Sequence[Decimal]) -> Decimal | None:
+    if len(returns) < 2:
+        return None
+    return EXACT.sqrt(_mean([min(value, ZERO) ** 2 for value in returns]))
+
+
+def _volatility(returns: Sequence[Decimal], in_a_year: Decimal) -> Decimal | None:
+    deviation = _deviation(returns)
+    return None if deviation is None else amount(deviation * EXACT.sqrt(in_a_year))
+
+
+def _ratio(returns: Sequence[Decimal], in_a_year: Decimal, deviation: Decimal | None) -> Decimal | None:
+    return quotient(_mean(returns) * EXACT.sqrt(in_a_year), deviation) if deviation else None
+
+
+def _deepest_drawdown(snapshots: Sequence[PortfolioSnapshot], start: Decimal) -> tuple[Decimal, int]:
+    """The deepest fall from a peak, as a fraction of it, and how long it lasted."""
+    peak, peak_time = start, snapshots[0].time
+    deepest, lasted, is_deepest = ZERO, 0, False
+    for snapshot in snapshots:
+        if snapshot.equity >= peak:
+            if is_deepest:
+                lasted = snapshot.time - peak_time
+            peak, peak_time, is_deepest = snapshot.equity, snapshot.time, False
+            continue
+        fallen = quotient(peak - snapshot.equity, peak)
+        if fallen > deepest:
+            deepest, is_deepest = fallen, True
+        if is_deepest:
+            lasted = snapshot.time - peak_time
+    return deepest, lasted
+
+
+def _exposure_time(snapshots: Sequence[PortfolioSnapshot], period: int) -> Decimal | None:
+    exposed = sum(after.time - before.time for before, after in pairwise(snapshots) if before.open_positions)
+    return _share(Decimal(exposed), Decimal(period))

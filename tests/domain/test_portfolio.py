@@ -1,0 +1,113 @@
+"""The books: average cost, flips, and the identity to the last digit."""
+
+from decimal import Decimal
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from streams.domain import portfolio as books
+from streams.domain.portfolio import BookPosition, Portfolio
+from streams.domain.records import Purpose, Side
+from tests.domain.risk_stories import D
+
+UNIT = D("0.000000000001")
+
+
+def fill(
+    book: Portfolio, side: Side, quantity: str, notional: str, *, fee: str = "0", mark: str = "100",
+    symbol: str = "BTCUSDT", time: int = 1,
+) -> Decimal | None:
+    return books.on_fill(
+        book, symbol=symbol, strategy="momentum", side=side, quantity=D(quantity), notional=D(notional), fee=D(fee),
+        mark=D(mark), time=time,
+    )
+
+
+def held(book: Portfolio) -> BookPosition:
+    return book.positions["BTCUSDT"]["momentum"]
+
+
+def test_two_buys_and_a_partial_sale_keep_the_average_cost() -> None:
+    # 1 @ 100 and 3 @ 120 cost 460, 115 each. 1 sold @ 130 realizes 15 and leaves 345 for 3.
+    book = books.opened(D(1000))
+    assert fill(book, Side.BUY, "1", "100") is None
+    assert fill(book, Side.BUY, "3", "360") is None
+    assert held(book).entry_price == 115
+    assert fill(book, Side.SELL, "1", "130", fee="2", mark="140") == 15
+    assert (held(book).quantity, held(book).cost, held(book).entry_price) == (3, 345, 115)
+    # Cash: 1000 - 460 + 130 - 2. Equity: + 3 x 140. Unrealized: 420 - 345.
+    assert (book.cash, book.equity, book.unrealized_pnl(), book.fees) == (668, 1088, 75, 2)
+    assert book.is_exact()
+
+
+def test_a_sale_beyond_the_position_turns_it_round_at_the_fills_own_price() -> None:
+    # Long 2 @ 100, sold 5 for 600 (120 each): 2 of them close for 240 and realize 40, 3 open a short for 360.
+    book = books.opened(D(1000))
+    fill(book, Side.BUY, "2", "200", time=1)
+    held(book).guard.closing = Purpose.EXIT
+    assert fill(book, Side.SELL, "5", "600", mark="120", time=2) == 40
+    position = held(book)
+    assert (position.quantity, position.cost, position.entry_price, position.opened_at) == (-3, -360, 120, 2)
+    assert position.guard.closing is None
+    # The short is covered at 110: 3 x 10 gained.
+    assert fill(book, Side.BUY, "3", "330", mark="110", time=3) == 30
+    assert (position.quantity, position.cost, position.entry_price, position.opened_at) == (0, 0, None, None)
+    assert (book.realized_pnl, book.equity, book.cash) == (70, 1070, 1070)
+
+
+def test_what_rounding_takes_from_a_partial_close_stays_in_the_rest() -> None:
+    # A third of 100 is 33.333333333333 at 12 places; the last third takes what is left, so nothing is lost.
+    book = books.opened(D(1000))
+    fill(book, Side.BUY, "3", "100")
+    assert fill(book, Side.SELL, "1", "40") == D("6.666666666667")
+    assert fill(book, Side.SELL, "1", "40") == D("6.666666666667") - UNIT
+    assert fill(book, Side.SELL, "1", "40") == D("6.666666666666") + UNIT
+    assert (book.realized_pnl, held(book).cost, book.equity) == (20, 0, 1020)
+
+
+def test_a_mark_moves_equity_by_the_quantity_it_is_held_in() -> None:
+    book = books.opened(D(1000))
+    fill(book, Side.BUY, "2", "200")
+    books.on_mark(book, held(book), D("99.5"))
+    assert (book.equity, held(book).unrealized_pnl, book.exposure(), book.cash) == (999, -1, 199, 800)
+
+
+def test_positions_come_in_the_order_of_their_names_whatever_came_first() -> None:
+    book = books.opened(D(1000))
+    for symbol in ("ETHUSDT", "BTCUSDT"):
+        fill(book, Side.BUY, "1", "100", symbol=symbol)
+    assert [symbol for symbol, _, _ in book.open_positions()] == ["BTCUSDT", "ETHUSDT"]
+
+
+PRICES = st.decimals("0.000001", "100000", places=6)
+QUANTITIES = st.decimals("0.000001", "1000", places=8)
+FILLS = st.tuples(
+    st.just("fill"), st.sampled_from(["BTCUSDT", "ETHUSDT"]), st.sampled_from(["momentum", "other"]),
+    st.sampled_from(Side), QUANTITIES, PRICES, st.decimals("-1", "50", places=12),
+)
+MARKS = st.tuples(st.just("mark"), st.sampled_from(["BTCUSDT", "ETHUSDT"]), PRICES)
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.lists(FILLS | MARKS, max_size=40))
+def test_the_identity_holds_to_the_last_digit_after_every_event(events: list[tuple[object, ...]]) -> None:
+    book = books.opened(D(100_000))
+    for event in events:
+        if event[0] == "fill":
+            _, symbol, strategy, side, quantity, price, fee = event
+            assert isinstance(quantity, Decimal) and isinstance(price, Decimal) and isinstance(fee, Decimal)
+            assert isinstance(symbol, str) and isinstance(strategy, str) and isinstance(side, Side)
+            books.on_fill(
+                book, symbol=symbol, strategy=strategy, side=side, quantity=quantity,
+                notional=max((quantity * price).quantize(UNIT), UNIT), fee=fee, mark=price, time=1,
+            )
+        else:
+            _, symbol, price = event
+            assert isinstance(symbol, str) and isinstance(price, Decimal)
+            for position in book.positions.get(symbol, {}).values():
+                books.on_mark(book, position, price)
+        assert book.is_exact()
+        for _, _, position in book.each():
+            assert position.quantity or not position.cost, "a flat position has no cost"
+            assert position.quantity * position.cost >= 0, "the cost has the quantity's sign"
+        assert sum((position.realized_pnl for _, _, position in book.each()), D(0)) == book.realized_pnl
