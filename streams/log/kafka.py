@@ -39,7 +39,7 @@ class KafkaLog:
     """
 
     def __init__(
-        self, bootstrap: str, *, client_id: str = "cdb", timeout_s: float = 20.0, poll_interval_max_s: float = 120.0
+        self, bootstrap: str, *, client_id: str = "cdb", timeout_s: float = 30.0, poll_interval_max_s: float = 120.0
     ) -> None:
         self._endpoint = Endpoint(bootstrap, client_id, timeout_s, poll_interval_max_s)
         self._admin = AdminClient(client_settings(self._endpoint), logger=LOGGER)
