@@ -100,10 +100,7 @@ def test_half_dead_part_is_named_in_time_and_down_and_up_repair_it(pair: Stack, 
     [status] = [each for each in hasty.status() if each.name == victim]
     assert status.state is PartState.NOT_ANSWERING
     assert status.detail
-    with pytest.raises(
-        StackError,
-        match=rf"{victim}: pid {status.pid} runs but does not answer.*cdb down --parts",
-    ):
+    with pytest.raises(StackError, match=rf"{victim}: pid {status.pid} runs but does not answer.*cdb down --parts"):
         hasty.up(PAIR)
     assert time.monotonic() - began < 15
     hasty.down([victim])
@@ -121,9 +118,7 @@ def test_data_survive_down_and_up(pair: Stack) -> None:
         assert connection.execute("SELECT answer FROM kept").fetchone() == (42,)
 
 
-def test_database_refuses_a_wrong_password_and_listens_on_loopback_only(
-    pair: Stack,
-) -> None:
+def test_database_refuses_a_wrong_password_and_listens_on_loopback_only(pair: Stack) -> None:
     endpoints = pair.endpoints()
     with pytest.raises(psycopg.OperationalError, match="password authentication failed"):
         psycopg.connect(endpoints.postgres_dsn, password="wrong")
@@ -139,12 +134,7 @@ def test_command_line_shows_starts_and_ends_the_stack(pair: Stack) -> None:
     shown = runner.invoke(app, ["status", "--json"])
     assert shown.exit_code == 1, "registry and Connect are not up here"
     found = {each["name"]: each["state"] for each in json.loads(shown.stdout)}
-    assert found == {
-        "kafka": "healthy",
-        "postgres": "healthy",
-        "registry": "stopped",
-        "connect": "stopped",
-    }
+    assert found == {"kafka": "healthy", "postgres": "healthy", "registry": "stopped", "connect": "stopped"}
     assert "postgres: ended" in runner.invoke(app, ["down", "--parts", "postgres"]).stdout
     started = runner.invoke(app, ["up", "--parts", "kafka,postgres"])
     assert started.exit_code == 0, started.output
@@ -161,11 +151,7 @@ def test_stack_of_a_killed_test_run_is_removed(tmp_path: Path) -> None:
         "    os.kill(os.getpid(), signal.SIGKILL)\n"
     )
     killed = subprocess.run(
-        [sys.executable, "-c", script],
-        cwd=PROJECT_FOLDER,
-        stdout=subprocess.PIPE,
-        text=True,
-        check=False,
+        [sys.executable, "-c", script], cwd=PROJECT_FOLDER, stdout=subprocess.PIPE, text=True, check=False
     )
     assert killed.returncode == -signal.SIGKILL
     folder = Path(killed.stdout.strip())
@@ -195,23 +181,13 @@ def test_whole_stack_is_healthy_and_small(stack: Stack) -> None:
 
 def test_registry_refuses_a_breaking_schema(stack: Stack) -> None:
     url = f"{stack.endpoints().ccompat_url}/subjects/stack-test/versions"
-    before = {
-        "type": "record",
-        "name": "Probe",
-        "fields": [{"name": "a", "type": "long"}],
-    }
-    after = {
-        "type": "record",
-        "name": "Probe",
-        "fields": [{"name": "a", "type": "string"}],
-    }
+    before = {"type": "record", "name": "Probe", "fields": [{"name": "a", "type": "long"}]}
+    after = {"type": "record", "name": "Probe", "fields": [{"name": "a", "type": "string"}]}
     assert httpx.post(url, json={"schema": json.dumps(before)}).status_code == httpx.codes.OK
     assert httpx.post(url, json={"schema": json.dumps(after)}).status_code == httpx.codes.CONFLICT
 
 
-def test_connect_has_the_sink_the_converter_and_the_watermark_filter(
-    stack: Stack,
-) -> None:
+def test_connect_has_the_sink_the_converter_and_the_watermark_filter(stack: Stack) -> None:
     plugins = httpx.get(f"{stack.endpoints().connect_url}/connector-plugins?connectorsOnly=false").json()
     found = {each["class"] for each in plugins}
     assert {

@@ -9,11 +9,4 @@ from streams.operate.stack.part import PartState, PartStatus
 from streams.operate.stack.settings import PART_NAMES, Endpoints, StackSettings
 from streams.operate.stack.stack import Stack
 
-__all__ = [
-    "PART_NAMES",
-    "Endpoints",
-    "PartState",
-    "PartStatus",
-    "Stack",
-    "StackSettings",
-]
+__all__ = ["PART_NAMES", "Endpoints", "PartState", "PartStatus", "Stack", "StackSettings"]

@@ -6,12 +6,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from streams.operate.stack import installation
-from streams.operate.stack.java import (
-    http_fault,
-    java_command,
-    kafka_classes,
-    write_configuration,
-)
+from streams.operate.stack.java import http_fault, java_command, kafka_classes, write_configuration
 from streams.operate.stack.part import Part
 
 
@@ -46,11 +41,7 @@ class Connect(Part):
 
     def command(self) -> list[str]:
         main = "org.apache.kafka.connect.cli.ConnectDistributed"
-        return [
-            *java_command(self.settings, "320m", kafka_classes(self.settings)),
-            main,
-            str(self._configuration),
-        ]
+        return [*java_command(self.settings, "320m", kafka_classes(self.settings)), main, str(self._configuration)]
 
     def fault(self, seconds: float) -> str | None:
         return http_fault(f"http://127.0.0.1:{self.settings.connect_port}/connectors", seconds)

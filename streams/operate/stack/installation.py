@@ -56,13 +56,7 @@ def _candidates(settings: StackSettings) -> list[Path]:
     folders = list(Path("/usr/lib/postgresql").glob("*/bin"))
     pg_config = shutil.which("pg_config")
     if pg_config:
-        asked = subprocess.run(
-            [pg_config, "--bindir"],
-            capture_output=True,
-            text=True,
-            timeout=10,
-            check=False,
-        )
+        asked = subprocess.run([pg_config, "--bindir"], capture_output=True, text=True, timeout=10, check=False)
         if asked.returncode == 0:
             folders.append(Path(asked.stdout.strip()))
     return folders
@@ -73,12 +67,6 @@ def _postgres_major(folder: Path) -> int | None:
     if not (folder / "initdb").exists() or not (folder / "postgres").exists():
         return None
     # "postgres (PostgreSQL) 15.18 (Debian 15.18-0+deb12u1)"
-    asked = subprocess.run(
-        [folder / "postgres", "--version"],
-        capture_output=True,
-        text=True,
-        timeout=10,
-        check=False,
-    )
+    asked = subprocess.run([folder / "postgres", "--version"], capture_output=True, text=True, timeout=10, check=False)
     words = asked.stdout.split()
     return int(words[2].partition(".")[0]) if len(words) > 2 and words[2][0].isdecimal() else None

@@ -24,10 +24,7 @@ class Kafka(Part):
 
     @property
     def ports(self) -> dict[str, int]:
-        return {
-            "kafka_port": self.settings.kafka_port,
-            "controller_port": self.settings.controller_port,
-        }
+        return {"kafka_port": self.settings.kafka_port, "controller_port": self.settings.controller_port}
 
     @property
     def log_folder(self) -> Path:
@@ -57,11 +54,7 @@ class Kafka(Part):
 
     def command(self) -> list[str]:
         options = ["-Xms128m", *kafka_classes(self.settings)]
-        return [
-            *java_command(self.settings, "512m", options),
-            "kafka.Kafka",
-            str(self._configuration),
-        ]
+        return [*java_command(self.settings, "512m", options), "kafka.Kafka", str(self._configuration)]
 
     def fault(self, seconds: float) -> str | None:
         try:
@@ -78,12 +71,7 @@ class Kafka(Part):
 
     def _configure(self, target: Path, log_folder: Path) -> None:
         ports: dict[str, object] = dict(self.ports)
-        write_configuration(
-            self.settings,
-            "server.properties",
-            target,
-            {**ports, "log_folder": log_folder},
-        )
+        write_configuration(self.settings, "server.properties", target, {**ports, "log_folder": log_folder})
 
     def _format(self) -> None:
         """Made beside its place and then moved there, so that a half-formatted folder never counts as a log."""
@@ -95,14 +83,7 @@ class Kafka(Part):
         assert manifest is not None, "the stack writes its manifest before it starts a part"
         # Formatting is short: compiled code would come too late to help it.
         options = ["-XX:TieredStopAtLevel=1", *kafka_classes(self.settings)]
-        arguments = [
-            "kafka.tools.StorageTool",
-            "format",
-            "-t",
-            manifest.cluster_id,
-            "-c",
-            str(configuration),
-        ]
+        arguments = ["kafka.tools.StorageTool", "format", "-t", manifest.cluster_id, "-c", str(configuration)]
         done = subprocess.run(
             [*java_command(self.settings, "128m", options), *arguments],
             capture_output=True,

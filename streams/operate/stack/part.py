@@ -21,11 +21,7 @@ from pydantic import BaseModel, ConfigDict
 from streams.errors import StackError
 from streams.operate.stack import process
 from streams.operate.stack.process import Owner, ProcessId
-from streams.operate.stack.settings import (
-    ENVIRONMENT_PREFIX,
-    StackSettings,
-    port_is_free,
-)
+from streams.operate.stack.settings import ENVIRONMENT_PREFIX, StackSettings, port_is_free
 
 LOG_LINES_SHOWN = 15
 PROBE_EVERY_SECONDS = 0.1
@@ -197,12 +193,7 @@ class Part(ABC):
             self.command(),
             folder=self.folder,
             log_file=self.log_file,
-            environment={
-                "PATH": "/usr/bin:/bin",
-                "LANG": "C.UTF-8",
-                "TZ": "UTC",
-                "MALLOC_ARENA_MAX": "2",
-            },
+            environment={"PATH": "/usr/bin:/bin", "LANG": "C.UTF-8", "TZ": "UTC", "MALLOC_ARENA_MAX": "2"},
             owner=self.owner,
         )
         started = ProcessId.of(child.pid, tuple(self.ports.values()))

@@ -63,11 +63,7 @@ class Postgres(Part):
     def programs_version(self) -> str:
         """Major version of the programs that would run."""
         asked = subprocess.run(
-            [self.programs / "postgres", "-V"],
-            capture_output=True,
-            text=True,
-            timeout=10,
-            check=True,
+            [self.programs / "postgres", "-V"], capture_output=True, text=True, timeout=10, check=True
         )
         return asked.stdout.split()[2].partition(".")[0]
 
@@ -86,12 +82,7 @@ class Postgres(Part):
             "timezone": "UTC",
             "log_timezone": "UTC",
         }
-        return [
-            str(self.programs / "postgres"),
-            "-D",
-            str(self.folder),
-            *(f"-c{k}={v}" for k, v in options.items()),
-        ]
+        return [str(self.programs / "postgres"), "-D", str(self.folder), *(f"-c{k}={v}" for k, v in options.items())]
 
     def fault(self, seconds: float) -> str | None:
         try:
@@ -148,11 +139,7 @@ class Postgres(Part):
             self._run(["initdb", "-D", str(draft), "--username", self.settings.owner, "--pwfile", str(secret)]
                       + ["--auth", "scram-sha-256", "--encoding", "UTF8", "--no-locale"], folder=draft)  # fmt: skip
             create = f'CREATE DATABASE "{self.settings.database}" OWNER "{self.settings.owner}"\n'
-            self._run(
-                ["postgres", "--single", "-D", str(draft), "template1"],
-                folder=draft,
-                text=create,
-            )
+            self._run(["postgres", "--single", "-D", str(draft), "template1"], folder=draft, text=create)
         finally:
             secret.unlink()
         draft.rename(self.folder)

@@ -72,23 +72,13 @@ def read_pid_file(path: Path) -> ProcessId | None:
     """The process the file names, alive or not; None without a readable file."""
     try:
         found = json.loads(path.read_text())
-        return ProcessId(
-            found["pid"],
-            found["started_ticks"],
-            found["boot_id"],
-            tuple(found["ports"]),
-        )
+        return ProcessId(found["pid"], found["started_ticks"], found["boot_id"], tuple(found["ports"]))
     except (FileNotFoundError, ValueError, KeyError, TypeError):
         return None
 
 
 def spawn(
-    command: Sequence[str],
-    *,
-    folder: Path,
-    log_file: Path,
-    environment: Mapping[str, str],
-    owner: Owner | None = None,
+    command: Sequence[str], *, folder: Path, log_file: Path, environment: Mapping[str, str], owner: Owner | None = None
 ) -> subprocess.Popen[bytes]:
     """Starts `command` in a session of its own, so that neither Ctrl-C nor our end reaches it; output goes to the log."""
     if log_file.exists() and log_file.stat().st_size > LOG_BYTES_MAX:

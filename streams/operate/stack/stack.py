@@ -59,13 +59,7 @@ class Stack:
                 raise StackError(f"data folder {self.settings.data_folder}: {error}") from error
             self._start_all(wanted, report)
 
-    def down(
-        self,
-        parts: Iterable[str] = PART_NAMES,
-        *,
-        delete_data: bool = False,
-        report: Report = _silent,
-    ) -> None:
+    def down(self, parts: Iterable[str] = PART_NAMES, *, delete_data: bool = False, report: Report = _silent) -> None:
         """
         The parts are gone when this returns, by force where they do not end in time.
 
@@ -81,9 +75,7 @@ class Stack:
                 chosen = [self.parts[name] for name in group if name in names]
                 with ThreadPoolExecutor(max_workers=len(PART_NAMES)) as pool:
                     for part, ended in zip(
-                        chosen,
-                        pool.map(lambda each: each.stop(kill=delete_data), chosen),
-                        strict=True,
+                        chosen, pool.map(lambda each: each.stop(kill=delete_data), chosen), strict=True
                     ):
                         report(f"{part.name}: {'ended' if ended else 'was not running'}")
             if delete_data:
@@ -144,13 +136,7 @@ class Stack:
         if faults:
             raise StackError("\n".join(str(fault) for fault in faults))
 
-    def _start_one(
-        self,
-        part: Part,
-        needs: list[Future[None]],
-        cancelled: threading.Event,
-        report: Report,
-    ) -> None:
+    def _start_one(self, part: Part, needs: list[Future[None]], cancelled: threading.Event, report: Report) -> None:
         wait(needs)
         if any(need.exception() for need in needs):
             raise StackError(f"{part.name}: not started, because what it needs did not come up")
