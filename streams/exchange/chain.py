@@ -1,12 +1,14 @@
 """
 The version chain of one depth stream: joins diffs to snapshots and says where a diff is missing.
 
-Binance numbers book changes; a diff covers U..u. Spot diffs follow each other with U = previous u + 1, perpetual ones name the
-previous u as `pu`. Both are the same rule here: a diff joins a book of version v when its `previous` is v (spot: U − 1).
+Binance numbers book changes; a diff covers U..u. Spot diffs follow each other with U = previous u + 1, perpetual ones
+name the previous u as `pu`. Both are the same rule here: a diff joins a book of version v when its `previous` is v
+(spot: U − 1).
 
-A snapshot is asked for while diffs arrive, so it may be older than diffs that came before it. Those are held and laid over it
-(Binance, "How to manage a local order book correctly"), so that what goes on is always one whole book. A diff that does not join
-leaves the chain broken until the next snapshot; before the first snapshot there is no book and so nothing to break.
+A snapshot is asked for while diffs arrive, so it may be older than diffs that came before it. Those are held and laid
+over it (Binance, "How to manage a local order book correctly"), so that what goes on is always one whole book. A diff
+that does not join leaves the chain broken until the next snapshot; before the first snapshot there is no book and so
+nothing to break.
 """
 
 from collections import deque
@@ -20,7 +22,10 @@ HELD_MAX = 1000
 
 
 class Diff(NamedTuple):
-    """Changes that lead from version `previous` (or, for the first after a snapshot, any version in between) to `update_id`."""
+    """
+    Changes that lead from version `previous` (or, for the first after a snapshot, any version in between) to
+    `update_id`.
+    """
 
     previous: int
     update_id: int
@@ -64,7 +69,10 @@ class VersionChain:
         return BookChange(diff.update_id, diff.bids, diff.asks, snapshot=False, gap=False)
 
     def on_snapshot(self, update_id: int, bids: list[Level], asks: list[Level]) -> BookChange:
-        """The whole book after the snapshot and all diffs held for it; a snapshot too old to join leaves things as they are."""
+        """
+        The whole book after the snapshot and all diffs held for it; a snapshot too old to join leaves things as they
+        are.
+        """
         if self._version is not None and update_id < self._version:
             return BookChange(self._version, [], [], snapshot=False, gap=False)
         newer = [diff for diff in self._held if diff.update_id > update_id]

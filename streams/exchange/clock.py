@@ -1,18 +1,21 @@
 """
-The feed's logical clock: gives every push a time, strictly increasing over everything the feed writes. Pure; times in µs.
+The feed's logical clock: gives every push a time, strictly increasing over everything the feed writes. Pure; times in
+µs.
 
-The candidate is the exchange's event time. Where a push has none it is receive time − offset, where the offset of a venue is the
-running minimum of receive − event: the fastest transfer seen, clocks' difference included (it is negative where the exchange's
-clock runs ahead of ours). A candidate that is not after the last time becomes last + 1: order of arrival wins over event time.
+The candidate is the exchange's event time. Where a push has none it is receive time − offset, where the offset of a
+venue is the running minimum of receive − event: the fastest transfer seen, clocks' difference included (it is negative
+where the exchange's clock runs ahead of ours). A candidate that is not after the last time becomes last + 1: order of
+arrival wins over event time.
 
-**One bad timestamp moves neither the clock nor the offset.** An event time more than `ahead_max` beyond receive − offset is not
-believed: the push is flagged and gets receive − offset. To have an offset at all, two event times in a row must agree within
-`ahead_max`; until then it counts as 0, so the first push alone can set nothing. A time far behind the last is only last + 1, and
-never a minimum. What this leaves out: a venue whose clock jumps ahead for good stays flagged until the feed is started anew.
+**One bad timestamp moves neither the clock nor the offset.** An event time more than `ahead_max` beyond receive −
+offset is not believed: the push is flagged and gets receive − offset. To have an offset at all, two event times in a
+row must agree within `ahead_max`; until then it counts as 0, so the first push alone can set nothing. A time far behind
+the last is only last + 1, and never a minimum. What this leaves out: a venue whose clock jumps ahead for good stays
+flagged until the feed is started anew.
 
-A quiet watermark promises receive clock − offset − `quiet_delay` (of several venues the earliest). Each push first lets the
-watermark of its own receive time pass, so how many watermarks a host wrote in between, live or not, does not show in any time.
-The receive clock is our own and trusted.
+A quiet watermark promises receive clock − offset − `quiet_delay` (of several venues the earliest). Each push first lets
+the watermark of its own receive time pass, so how many watermarks a host wrote in between, live or not, does not show
+in any time. The receive clock is our own and trusted.
 """
 
 from typing import NamedTuple

@@ -1,4 +1,6 @@
-"""What a running feed can say about itself: counts since it started, for the pages. Wall times are the reader's business."""
+"""
+What a running feed can say about itself: counts since it started, for the pages. Wall times are the reader's business.
+"""
 
 from decimal import Decimal
 

@@ -1,8 +1,8 @@
 """
 What can be traded, from versioned TOML files: one file for each venue, one entry for each symbol.
 
-The files say what the exchange said; nothing here has a default for a price step or a fee. A file also holds the venue's own
-spelling of each symbol, which is mapped to ours here, at the edge, and nowhere else.
+The files say what the exchange said; nothing here has a default for a price step or a fee. A file also holds the
+venue's own spelling of each symbol, which is mapped to ours here, at the edge, and nowhere else.
 """
 
 import json
@@ -112,7 +112,10 @@ def venue_instruments(exchange: str, folder: Path = FOLDER) -> dict[str, Instrum
     return {spec.venue_symbol: spec for spec in specs}
 
 
-def _specs(path: Path, entries: Iterable[dict[str, Any]], defaults: dict[str, Any]) -> tuple[list[InstrumentSpec], list[str]]:
+def _specs(
+    path: Path, entries: Iterable[dict[str, Any]], defaults: dict[str, Any]
+) -> tuple[list[InstrumentSpec], list[str]]:
+    """The entries that are valid, and what is wrong with the others."""
     specs: list[InstrumentSpec] = []
     faults = []
     for number, entry in enumerate(entries):
@@ -124,5 +127,6 @@ def _specs(path: Path, entries: Iterable[dict[str, Any]], defaults: dict[str, An
                 faults.append(f"{path.name} instruments[{number}] {field}: {fault['msg']}, was {fault['input']!r}")
     for field in ("symbol", "venue_symbol"):
         names = [getattr(spec, field) for spec in specs]
-        faults += [f"{path.name} {field} must occur once, {name} occurs twice" for name in sorted({n for n in names if names.count(n) > 1})]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        faults += [f"{path.name} {field} must occur once, {name} occurs twice" for name in twice]
     return specs, faults

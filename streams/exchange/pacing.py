@@ -1,9 +1,11 @@
 """
-When a push goes out and when a flush is cut: at the recording's own pace, ten times that, or as fast as the log takes it.
+When a push goes out and when a flush is cut: at the recording's own pace, ten times that, or as fast as the log takes
+it.
 
-Nothing here shows in any record. A push is due when the receive clock of its source reaches its receive time: the wall clock for a
-live feed, else a clock that began with the first push and runs `speed` times as fast. While a push is waited for, a flush is cut
-every 100 ms with the quiet watermark of that clock, 20 ms after a push at the latest; without a pace the writer cuts by count.
+Nothing here shows in any record. A push is due when the receive clock of its source reaches its receive time: the wall
+clock for a live feed, else a clock that began with the first push and runs `speed` times as fast. While a push is
+waited for, a flush is cut every 100 ms with the quiet watermark of that clock, 20 ms after a push at the latest;
+without a pace the writer cuts by count.
 """
 
 from collections.abc import Iterable

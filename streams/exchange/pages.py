@@ -1,5 +1,6 @@
 """
-The feed's web pages, on loopback unless told otherwise: `/health` (503 when not healthy), `/status` (JSON), `/metrics` (Prometheus).
+The feed's web pages, on loopback unless told otherwise: `/health` (503 when not healthy), `/status` (JSON), `/metrics`
+(Prometheus).
 
 They only read `FeedService.status`; the feed itself runs in a thread beside them.
 """
@@ -35,17 +36,20 @@ class FeedMetrics(Collector):
             ("streams_feed_time_suspects", "Pushes whose event time was not believed", status.suspects),
         ):
             yield CounterMetricFamily(name, text, value=count)
-        yield GaugeMetricFamily("streams_feed_healthy", "1 while the feed is healthy", value=int(status.healthy))
-        yield GaugeMetricFamily("streams_feed_watermark_seconds", "Last watermark, seconds since 1970", value=status.watermark / 1e6)
-        if status.flush_age_seconds is not None:
-            yield GaugeMetricFamily("streams_feed_flush_age_seconds", "Seconds since the last flush", value=status.flush_age_seconds)
-        offset = GaugeMetricFamily("streams_feed_offset_seconds", "Smallest receive minus event time seen", labels=["venue"])
+        for name, text, value in (
+            ("streams_feed_healthy", "1 while the feed is healthy", int(status.healthy)),
+            ("streams_feed_watermark_seconds", "Last watermark, seconds since 1970", status.watermark / 1e6),
+            ("streams_feed_flush_age_seconds", "Seconds since the last flush", status.flush_age_seconds),
+        ):
+            if value is not None:
+                yield GaugeMetricFamily(name, text, value=value)
+        offset = GaugeMetricFamily("streams_feed_offset_seconds", "Smallest receive − event time", labels=["venue"])
         for venue, seconds in status.offset_seconds.items():
             offset.add_metric([venue], seconds)
         yield offset
         price = GaugeMetricFamily("streams_feed_last_price", "Last trade's price in quote units", labels=["symbol"])
-        for symbol, value in status.prices.items():
-            price.add_metric([symbol], float(value))
+        for symbol, quote in status.prices.items():
+            price.add_metric([symbol], float(quote))
         yield price
 
 
@@ -56,7 +60,7 @@ def application(service: FeedService) -> web.Application:
 
     async def health(request: web.Request) -> web.Response:
         status = service.status()
-        body = {"healthy": status.healthy, "phase": status.phase, "error": status.error, "flush_age_seconds": status.flush_age_seconds}
+        body = {name: getattr(status, name) for name in ("healthy", "phase", "error", "flush_age_seconds")}
         return _json(body, status=200 if status.healthy else 503)
 
     async def status_page(request: web.Request) -> web.Response:
@@ -71,7 +75,11 @@ def application(service: FeedService) -> web.Application:
 
 
 async def run_with_pages(service: FeedService, *, host: str = HOST, port: int = PORT) -> Outcome:
-    """Runs the feed in a thread with its pages beside it, until the feed ends. Raises: as `FeedService.run`; OSError for a busy port."""
+    """
+    Runs the feed in a thread with its pages beside it, until the feed ends.
+
+    Raises: as `FeedService.run`; OSError for a busy port.
+    """
     runner = web.AppRunner(application(service), access_log=None)
     await runner.setup()
     try:

@@ -1,7 +1,9 @@
 """
-What an exchange sent, before it has a logical time: the common form that every adapter yields and the feed writer takes.
+What an exchange sent, before it has a logical time: the common form that every adapter yields and the feed writer
+takes.
 
-Times are microseconds since 1970 UTC, quantities base units. A push is not yet a record: it has no id, no sequence, no time.
+Times are microseconds since 1970 UTC, quantities base units. A push is not yet a record: it has no id, no sequence, no
+time.
 """
 
 from collections.abc import Iterator
@@ -15,7 +17,9 @@ from streams.exchange.instruments import InstrumentSpec
 
 
 class Position(NamedTuple):
-    """Where a push stands in its source: file and line, or the simulated market's epoch (JSON text) and number within it."""
+    """
+    Where a push stands in its source: file and line, or the simulated market's epoch (JSON text) and number within it.
+    """
 
     place: str
     number: int
@@ -59,5 +63,6 @@ class Feed(Protocol):
         `outage_until`: while the feed was away the timekeeper moved time to there. A market that goes on without its
         reader skips to it, says that something is missing and begins with snapshots; a recording goes on where it was.
 
-        Raises: FeedError, naming file and line, where the source cannot be read or parsed; everything before is yielded.
+        Raises: FeedError, naming file and line, where the source cannot be read or parsed; everything before is
+        yielded.
         """

@@ -1,10 +1,11 @@
 """
 Recorded Binance websocket frames as a feed: spot and USDT-margined perpetuals, plain or gzip.
 
-A line is `<receive time in ns> <json>`; the json is `{"stream","data"}` with a trade, bookTicker or depthUpdate, or a REST depth
-snapshot. One file holds one symbol of one venue. Several files are merged by receive time, equal ones in the order of the files,
-then of the lines. Event time is the exchange's `E`; spot book tickers and snapshots carry none. A frame's rest (ids of buyer and
-seller, order types) is ignored. Whether prices make sense is not judged here: what the exchange said goes on the log.
+A line is `<receive time in ns> <json>`; the json is `{"stream","data"}` with a trade, bookTicker or depthUpdate, or a
+REST depth snapshot. One file holds one symbol of one venue. Several files are merged by receive time, equal ones in the
+order of the files, then of the lines. Event time is the exchange's `E`; spot book tickers and snapshots carry none. A
+frame's rest (ids of buyer and seller, order types) is ignored. Whether prices make sense is not judged here: what the
+exchange said goes on the log.
 
 A file that ends early or holds a line that cannot be parsed ends the feed there, with the file and line named.
 """
@@ -91,7 +92,9 @@ class RecordedFeed:
 
     kind = "recorded"
 
-    def __init__(self, files: tuple[str, ...], instruments_folder: Path = FOLDER, *, duration_seconds: int | None = None) -> None:
+    def __init__(
+        self, files: tuple[str, ...], instruments_folder: Path = FOLDER, *, duration_seconds: int | None = None
+    ) -> None:
         """
         `duration_seconds`: of the recording's own receive time, from its first line; None for all of it.
 
@@ -113,9 +116,12 @@ class RecordedFeed:
         return list({file.instrument.symbol: file.instrument for file in self.files}.values())
 
     def pushes(self, after: Position | None = None, *, outage_until: int | None = None) -> Iterator[Push]:
-        """See `Feed`. Lines up to `after` are read again for the version chains' sake, and only the depth frames decoded."""
+        """
+        See `Feed`. Lines up to `after` are read again for the version chains' sake, and only the depth frames decoded.
+        """
         parsers = [_FrameParser(file) for file in self.files]
-        lines = self._within_duration(heapq.merge(*(_lines(number, file.path) for number, file in enumerate(self.files))))
+        sources = (_lines(number, file.path) for number, file in enumerate(self.files))
+        lines = self._within_duration(heapq.merge(*sources))
         if after is not None:
             self._skip(lines, parsers, after)
         for line in lines:
@@ -133,7 +139,7 @@ class RecordedFeed:
     def _skip(self, lines: Iterator[_Line], parsers: list["_FrameParser"], after: Position) -> None:
         paths = [file.path for file in self.files]
         if after.place not in paths:
-            raise FeedError(f"recording {after.place} was read before and must be among FEED_FILES, was {', '.join(paths)}")
+            raise FeedError(f"FEED_FILES must still name {after.place}, which was read before, was {', '.join(paths)}")
         last = (paths.index(after.place), after.number)
         for line in lines:
             if b'"depthUpdate"' in line.text or b'"lastUpdateId"' in line.text:
@@ -186,9 +192,10 @@ class _FrameParser:
         if data.t is None or data.T is None or data.E is None or data.p is None or data.q is None or data.m is None:
             raise ValueError("trade must hold E, T, t, p, q and m")
         aggressor = Side.SELL if data.m else Side.BUY
+        trade = Trade(str(data.t), data.p, data.q, aggressor, data.T * 1000)
         return Push(
-            exchange=self._exchange, symbol=self._symbol, event_time=data.E * 1000, receive_time=line.receive_ns // 1000,
-            source=Position(self._path, line.number), trades=[Trade(str(data.t), data.p, data.q, aggressor, data.T * 1000)],
+            exchange=self._exchange, symbol=self._symbol, event_time=data.E * 1000,
+            receive_time=line.receive_ns // 1000, source=Position(self._path, line.number), trades=[trade],
         )  # fmt: skip
 
     def _diff(self, line: _Line, data: _Data) -> Push:
@@ -222,17 +229,25 @@ def _identified(path: str, known: dict[str, dict[str, InstrumentSpec]]) -> Instr
         for line in _lines(0, path):
             data = _decode(line.text).data
             if data is not None:
-                # Only spot trades carry M, and only spot's tickers and diffs have no type or no pu.
-                spot = data.M is not None if data.e == "trade" else data.e == "" or (data.e == "depthUpdate" and data.pu is None)
-                venue = SPOT if spot else PERPETUAL
+                venue = SPOT if _is_spot(data) else PERPETUAL
                 if data.s not in known[venue]:
-                    raise ConfigError(f"{path} holds {data.s} of {venue}, which instruments file {venue}.toml must name")
+                    raise ConfigError(f"{path} holds {data.s} of {venue}, which {venue}.toml must name")
                 return known[venue][data.s]
             if line.number >= IDENTIFY_LINES_MAX:
                 break
     except msgspec.MsgspecError as error:
         raise _fault(path, line.number, error) from error
     raise FeedError(f"{path} must name its symbol within {IDENTIFY_LINES_MAX} lines, does not")
+
+
+def _is_spot(data: _Data) -> bool:
+    """Only spot trades carry M, only spot tickers have no type, only spot diffs have no pu."""
+    match data.e:
+        case "trade":
+            return data.M is not None
+        case "depthUpdate":
+            return data.pu is None
+    return data.e == ""
 
 
 def _lines(file: int, path: str) -> Iterator[_Line]:

@@ -1,9 +1,10 @@
 """
 A session's feed from start to end: what `cdb feed` runs, and what its pages tell.
 
-The simulated feed at 1x is **live** where its market began at the wall clock: from then on its time is the wall clock's. A live
-feed that was away for ten seconds, or finds that the timekeeper stood in for it, goes on at the present, as an exchange would
-have; what it missed is missing and said so. Recordings, and the simulated market otherwise, go on exactly where they were.
+The simulated feed at 1x is **live** where its market began at the wall clock: from then on its time is the wall
+clock's. A live feed that was away for ten seconds, or finds that the timekeeper stood in for it, goes on at the
+present, as an exchange would have; what it missed is missing and said so. Recordings, and the simulated market
+otherwise, go on exactly where they were.
 """
 
 from pathlib import Path
@@ -94,7 +95,8 @@ class FeedService:
         """
         Writes the feed to the log until it ends or the wall says to stop. A session that has ended is left as it is.
 
-        Raises: FeedError where another feed writes this session; ConfigError where its settings are others; LogError, Fenced.
+        Raises: FeedError where another feed writes this session; ConfigError where its settings are others; LogError,
+        Fenced.
         """
         try:
             outcome = self._run()

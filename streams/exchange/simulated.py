@@ -1,17 +1,20 @@
 """
-A market out of nothing: seeded, several symbols, with trades, book tickers and depth deltas over one consistent book each.
+A market out of nothing: seeded, several symbols, with trades, book tickers and depth deltas over one consistent book
+each.
 
-It is for demonstrations and tests of the machinery, not of strategies. Everything is whole numbers (ticks, lots, µs, and a price
-in millionths of a tick), drawn from `random.Random.getrandbits`, so the same seed gives the same bytes on any Python.
+It is for demonstrations and tests of the machinery, not of strategies. Everything is whole numbers (ticks, lots, µs,
+and a price in millionths of a tick), drawn from `random.Random.getrandbits`, so the same seed gives the same bytes on
+any Python.
 
-Time runs in **epochs** of 30 s. An epoch of a symbol has one regime (a drift and a noise), its own generator seeded by (seed,
-symbol, epoch), and begins with a snapshot; what goes over from one to the next is a handful of numbers (`Standing`). So a position
-in this market is (the standings at the epoch's start, how many pushes since), and going on from any position costs at most one
-epoch. A symbol's first epochs rise and burst, so that a session has something to decide in its first minute; bursts turn
-against what the price has done since the start, so that it stays within its order of magnitude.
+Time runs in **epochs** of 30 s. An epoch of a symbol has one regime (a drift and a noise), its own generator seeded by
+(seed, symbol, epoch), and begins with a snapshot; what goes over from one to the next is a handful of numbers
+(`Standing`). So a position in this market is (the standings at the epoch's start, how many pushes since), and going on
+from any position costs at most one epoch. A symbol's first epochs rise and burst, so that a session has something to
+decide in its first minute; bursts turn against what the price has done since the start, so that it stays within its
+order of magnitude.
 
-Within an epoch each symbol acts every 1/rate s: three acts of four are a trade or a book ticker at the standing best prices, the fourth
-moves the price and sends the depth delta, so book, ticker and trades never contradict each other.
+Within an epoch each symbol acts every 1/rate s: three acts of four are a trade or a book ticker at the standing best
+prices, the fourth moves the price and sends the depth delta, so book, ticker and trades never contradict each other.
 """
 
 from collections.abc import Iterator
@@ -48,7 +51,9 @@ class Regime(StrEnum):
 
 
 class _Motion(NamedTuple):
-    """Drift in hundredths of a basis point per second, and the largest noise of one move in hundredths of a basis point."""
+    """
+    Drift in hundredths of a basis point per second, and the largest noise of one move in hundredths of a basis point.
+    """
 
     drift: int
     noise: int
@@ -62,7 +67,9 @@ _MOTIONS = {
     Regime.BURST_DOWN: _Motion(-450, 90),
 }
 _OPENING = (Regime.RISE, Regime.BURST_UP, Regime.FALL)
-_MIX = (Regime.RISE, Regime.RISE, Regime.FALL, Regime.FALL, Regime.RANGE, Regime.RANGE, Regime.BURST_UP, Regime.BURST_DOWN)
+_MIX = (
+    Regime.RISE, Regime.RISE, Regime.FALL, Regime.FALL, Regime.RANGE, Regime.RANGE, Regime.BURST_UP, Regime.BURST_DOWN,
+)  # fmt: skip
 _UP = {Regime.FALL: Regime.RISE, Regime.BURST_DOWN: Regime.BURST_UP}
 _DOWN = {up: down for down, up in _UP.items()}
 
@@ -189,7 +196,7 @@ class EpochRun:
 
     def end(self) -> Epoch:
         """The next epoch's beginning, once all pushes have been taken."""
-        standings = {symbol: Standing(book.price, book.update_id, book.trade_id) for symbol, book in self._books.items()}
+        standings = {name: Standing(book.price, book.update_id, book.trade_id) for name, book in self._books.items()}
         return Epoch(self._epoch.number + 1, self._receive_last, standings)
 
     def _act(self, symbol: str, act: int, time: int) -> dict[str, object]:

@@ -1,9 +1,10 @@
 """
 One simulated symbol's book in ticks and lots, and what its acts look like on the wire.
 
-A ladder of `LEVELS` a side around a price in microticks. Every change takes an update id; the changes since the last depth delta
-are kept until the next sends them, as an exchange does each 100 ms. Best prices only change in `move`, which sends its delta at
-once, and a trade takes at most half of what is displayed, so tickers, trades and depth always tell the same best prices.
+A ladder of `LEVELS` a side around a price in microticks. Every change takes an update id; the changes since the last
+depth delta are kept until the next sends them, as an exchange does each 100 ms. Best prices only change in `move`,
+which sends its delta at once, and a trade takes at most half of what is displayed, so tickers, trades and depth always
+tell the same best prices.
 """
 
 from decimal import Decimal
@@ -54,7 +55,8 @@ class SimulatedBook:
         """Best bid and ask as they stand."""
         bid, ask = max(self._bids), min(self._asks)
         return {
-            "update_id": self.update_id, "best_bid": self._price(bid), "best_bid_quantity": self._quantity(self._bids[bid]),
+            "update_id": self.update_id,
+            "best_bid": self._price(bid), "best_bid_quantity": self._quantity(self._bids[bid]),
             "best_ask": self._price(ask), "best_ask_quantity": self._quantity(self._asks[ask]),
         }  # fmt: skip
 

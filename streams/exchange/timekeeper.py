@@ -1,10 +1,11 @@
 """
 When a live feed dies, time does not: the timekeeper writes in its place until a feed returns.
 
-It watches the end of the feed's journal, which every flush moves. After `dead_after_s` wall seconds without movement it takes the
-feed's name over (which fences a feed that only hung), writes one `feed_down` record for each symbol, and from then on watermarks by the
-wall clock, less the offset and the quiet delay the feed had. Its journal entries name it, so a returning feed takes the name back without being
-asked, and it goes back to watching. Recordings and sessions that ended are left alone: their time is not the wall clock's.
+It watches the end of the feed's journal, which every flush moves. After `dead_after_s` wall seconds without movement it
+takes the feed's name over (which fences a feed that only hung), writes one `feed_down` record for each symbol, and from
+then on watermarks by the wall clock, less the offset and the quiet delay the feed had. Its journal entries name it, so
+a returning feed takes the name back without being asked, and it goes back to watching. Recordings and sessions that
+ended are left alone: their time is not the wall clock's.
 """
 
 from streams.domain.parameters import SessionSettings
@@ -21,7 +22,9 @@ TURN_SECONDS = 0.1
 
 
 class Timekeeper:
-    """Watches one session's feed. `turn` is one look or one watermark; `run` turns ten times a second until told to stop."""
+    """
+    Watches one session's feed. `turn` is one look or one watermark; `run` turns ten times a second until told to stop.
+    """
 
     def __init__(
         self, log: Log, codec: Codec, settings: SessionSettings, wall: Wall, *, code_version: str,

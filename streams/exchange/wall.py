@@ -1,4 +1,7 @@
-"""The wall clock as feeds see it: an argument, so that tests move it by hand. It decides when things happen, never what they say."""
+"""
+The wall clock as feeds see it: an argument, so that tests move it by hand. It decides when things happen, never what
+they say.
+"""
 
 import threading
 import time

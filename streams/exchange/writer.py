@@ -1,13 +1,14 @@
 """
-The feed's way onto the log: pushes become market records with an id, a sequence and a logical time, and each flush is one transaction.
+The feed's way onto the log: pushes become market records with an id, a sequence and a logical time, and each flush is
+one transaction.
 
-A flush holds the records, a watermark in every partition that the feed writes (market_data, instruments, funding), and a journal
-entry with the source position, the clock and the running digest. So a feed that died goes on after its last flush: nothing is
-lost and nothing doubled, and an altered market record is found like any other. When to flush is the runner's matter
-(`streams.exchange.pacing`); no record's bytes depend on it.
+A flush holds the records, a watermark in every partition that the feed writes (market_data, instruments, funding), and
+a journal entry with the source position, the clock and the running digest. So a feed that died goes on after its last
+flush: nothing is lost and nothing doubled, and an altered market record is found like any other. When to flush is the
+runner's matter (`streams.exchange.pacing`); no record's bytes depend on it.
 
-`outputs_digest` is `streams.log.task.chained` over topic, key and Avro payload of the feed's records in the order written, which is
-their canonical order. Instruments come first, with the time before the first push's.
+`outputs_digest` is `streams.log.task.chained` over topic, key and Avro payload of the feed's records in the order
+written, which is their canonical order. Instruments come first, with the time before the first push's.
 """
 
 from collections.abc import Iterable
@@ -77,7 +78,8 @@ class FeedWriter:
     """
     Opening one fences the last feed (or timekeeper) of the session, and goes on where its newest journal entry stands.
 
-    `records_max`: a flush is cut at that many records at the latest. After a LogError the writer is of no use: open a new one.
+    `records_max`: a flush is cut at that many records at the latest. After a LogError the writer is of no use: open a
+    new one.
     """
 
     def __init__(
@@ -174,7 +176,8 @@ class FeedWriter:
         """One record for each symbol that says its feed is dead, at `now` of the wall clock."""
         for symbol, known in sorted(self.source.symbols.items()):
             stamp = self.clock.stamp(known.exchange, event_time=None, receive_time=now)
-            push = Push(exchange=known.exchange, symbol=symbol, event_time=None, receive_time=now, source=Position("", 0))
+            nowhere = Position("", 0)
+            push = Push(exchange=known.exchange, symbol=symbol, event_time=None, receive_time=now, source=nowhere)
             self._add("market_data", symbol, symbol, self._record(push, stamp, feed_down=True))
             known.sequence += 1
 
@@ -204,7 +207,10 @@ class FeedWriter:
         self._rows = []
 
     def finish(self, error: str | None = None) -> None:
-        """Ends the session: what was taken, then `tail_seconds` of promised silence in which windows close and orders settle."""
+        """
+        Ends the session: what was taken, then `tail_seconds` of promised silence in which windows close and orders
+        settle.
+        """
         self.source.ended = True
         self.source.error = error
         self.clock.state.last += self.settings.feed.tail_seconds * MICROSECONDS_IN_SECOND
@@ -244,9 +250,9 @@ class FeedWriter:
     def _entry(self, watermark: int) -> JournalEntry:
         name = f"{self.settings.session}/journal/{STAGE}/{TASK}/{self._sequence}"
         return JournalEntry(
-            event_id=name, causation_id=name, correlation_id=name, session=self.settings.session, time=max(watermark, 0),
-            stage=STAGE, task=TASK, sequence=self._sequence, positions="[]", frontier=watermark, watermark=watermark,
-            commands="[]", outputs_count=self.outputs_count, outputs_digest=self.outputs_digest,
+            event_id=name, causation_id=name, correlation_id=name, session=self.settings.session,
+            time=max(watermark, 0), stage=STAGE, task=TASK, sequence=self._sequence, positions="[]",
+            frontier=watermark, watermark=watermark, commands="[]", outputs_count=self.outputs_count, outputs_digest=self.outputs_digest,
             previous_digest=self._previous_digest, code_version=self._code_version,
             settings_digest=self._settings_digest, source=encode_state(self.source).decode(),
         )  # fmt: skip

@@ -10,7 +10,6 @@ import pytest
 import schemas
 from streams.domain.parameters import FeedParameters, SessionSettings
 from streams.domain.records import Instrument, JournalEntry, MarketData
-from streams.exchange.push import Position, Push
 from streams.exchange.writer import FeedSource, FeedWriter, source_of
 from streams.log.codec import Codec
 from streams.log.interface import Log, Message, Partition, watermark_of
@@ -96,12 +95,6 @@ def newest_source(log: Log, settings: SessionSettings) -> FeedSource:
     return source_of(entry)
 
 
-def make_push(event_time: int | None, receive_time: int, *, symbol: str = "BTCUSDT", number: int = 0) -> Push:
-    return Push(
-        exchange="binance", symbol=symbol, event_time=event_time, receive_time=receive_time, source=Position("f", number)
-    )
-
-
 # Recordings
 
 
@@ -149,7 +142,9 @@ def write_lines(path: Path, lines: Iterable[str]) -> str:
 
 
 class FakeWall:
-    """Waiting moves the clock, nothing else does. `at` runs something the first time the clock passes a moment (seconds)."""
+    """
+    Waiting moves the clock, nothing else does. `at` runs something the first time the clock passes a moment (seconds).
+    """
 
     def __init__(self, now: int = T0) -> None:
         self._start = now
@@ -162,6 +157,10 @@ class FakeWall:
 
     def stop(self) -> None:
         self.stopped = True
+
+    def pass_over(self, seconds: float) -> None:
+        """Time goes by without anybody waiting, as when a call hangs."""
+        self._elapsed_us += int(seconds * 1e6)
 
     def now(self) -> int:
         return self._start + self._elapsed_us

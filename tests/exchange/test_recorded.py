@@ -1,4 +1,6 @@
-"""Recorded frames: each kind parsed by hand, faults named by file and line, merging, positions, and the real recordings."""
+"""
+Recorded frames: each kind parsed by hand, faults named by file and line, merging, positions, and the real recordings.
+"""
 
 from decimal import Decimal
 from pathlib import Path
@@ -80,7 +82,8 @@ def test_diffs_that_came_before_the_snapshot_are_laid_over_it(tmp_path):
 
 
 def test_first_diff_after_a_snapshot_may_straddle_it_and_older_ones_change_nothing(tmp_path):
-    _, old, straddling = pushes_of(tmp_path, snapshot(11), diff(1, 7, 10, bids='["1","1"]'), diff(2, 11, 13, bids='["2","1"]'))
+    older, joining = diff(1, 7, 10, bids='["1","1"]'), diff(2, 11, 13, bids='["2","1"]')
+    _, old, straddling = pushes_of(tmp_path, snapshot(11), older, joining)
     assert (old.bids, old.update_id, old.gap) == ([], 11, False)
     assert (straddling.bids, straddling.update_id, straddling.gap) == ([level("2", "1")], 13, False)
 
@@ -111,7 +114,8 @@ def test_perpetual_chain_goes_by_pu(tmp_path):
         return diff(1, first, last).replace('"b":', f'"pu":{previous},"b":')
 
     book = snapshot(100).replace('"bids"', '"E":1723161256501,"T":1,"bids"')
-    pushes = pushes_of(tmp_path, perpetual(90, 99, 80), book, perpetual(99, 120, 99), perpetual(130, 140, 120), perpetual(150, 160, 145))
+    good = [perpetual(90, 99, 80), book, perpetual(99, 120, 99), perpetual(130, 140, 120)]
+    pushes = pushes_of(tmp_path, *good, perpetual(150, 160, 145))
     assert [push.gap for push in pushes] == [False, False, False, False, True]
     assert pushes[1].snapshot and pushes[1].event_time == 1723161256501000
 
@@ -122,7 +126,7 @@ def test_perpetual_chain_goes_by_pu(tmp_path):
         ("1700000000000000000 {broken", "JSON is malformed"),
         ("nonsense", "receive time"),
         ("", "receive time"),
-        ('1700000000000000000 {"stream":"x","data":{"e":"trade","s":"BTCUSDT","E":1}}', "must hold E, T, t, p, q and m"),
+        ('1700000000000000000 {"stream":"x","data":{"e":"trade","s":"BTCUSDT","E":1}}', "must hold E, T, t, p, q"),
         ('1700000000000000000 {"stream":"x","data":{"e":"kline","s":"BTCUSDT"}}', "'kline'"),
         ('1700000000000000000 {"other":1}', "stream and data"),
         (f"1700000000000000000 {ticker(1, symbol='ETHUSDT')}", "'ETHUSDT'"),
@@ -181,7 +185,8 @@ def test_equal_receive_times_go_in_the_order_of_the_files(tmp_path):
 
 def test_going_on_from_any_position_gives_the_rest(tmp_path):
     contents = [
-        diff(1, 5, 9, bids='["99","1"]'), snapshot(7), ticker(9), diff(2, 10, 11), diff(3, 13, 14), trade(4), snapshot(13), diff(5, 15, 16)
+        diff(1, 5, 9, bids='["99","1"]'), snapshot(7), ticker(9), diff(2, 10, 11), diff(3, 13, 14), trade(4),
+        snapshot(13), diff(5, 15, 16),
     ]  # fmt: skip
     lines = [f"{T0 * 1000 + number * 1_000_000} {text}" for number, text in enumerate(contents)]
     feed = RecordedFeed((

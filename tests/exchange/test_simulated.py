@@ -1,4 +1,7 @@
-"""The simulated market: one consistent book a symbol, moves worth trading, the same bytes anywhere, and any position to go on from."""
+"""
+The simulated market: one consistent book a symbol, moves worth trading, the same bytes anywhere, and any position to go
+on from.
+"""
 
 import hashlib
 import os
@@ -22,7 +25,7 @@ import hashlib, sys
 from decimal import Decimal
 from streams.exchange.simulated import SimulatedFeed
 from tests.exchange.test_simulated import parameters, digest_of
-print(digest_of(SimulatedFeed(parameters(seed=7, duration_seconds=65)).pushes()))
+print(digest_of(SimulatedFeed(parameters(seed=7, duration_seconds=32)).pushes()))
 """
 
 
@@ -40,22 +43,22 @@ def pushes() -> list[Push]:
 
 
 def test_market_of_a_seed_is_the_same_under_any_hash_seed():
-    here = digest_of(SimulatedFeed(parameters(seed=7, duration_seconds=65)).pushes())
+    here = digest_of(SimulatedFeed(parameters(seed=7, duration_seconds=32)).pushes())
     for hash_seed in ("0", "4711"):
         environment = {**os.environ, "PYTHONHASHSEED": hash_seed}
-        answer = subprocess.run(
-            [sys.executable, "-c", DIGEST_PROGRAM], env=environment, capture_output=True, text=True, check=True, timeout=60
-        )
+        program = [sys.executable, "-c", DIGEST_PROGRAM]
+        answer = subprocess.run(program, env=environment, capture_output=True, text=True, check=True, timeout=60)
         assert answer.stdout.strip() == here
 
 
 def test_market_of_a_seed_has_the_bytes_it_always_had():
     """A change here changes every session of that seed: say so in the changelog."""
     texts = [
-        f"{push.symbol} {push.event_time} {push.update_id} {push.best_bid} {[str(trade.price) for trade in push.trades]}"
+        f"{push.symbol} {push.event_time} {push.update_id} {push.best_bid} {[str(one.price) for one in push.trades]}"
         for push in SimulatedFeed(parameters(duration_seconds=40)).pushes()
     ]
-    assert hashlib.sha256("\n".join(texts).encode()).hexdigest() == "a76d5b774f5e88b4f1fe38ca63726173767533dd137f85e0fd3d0035a1ab752b"
+    digest = hashlib.sha256("\n".join(texts).encode()).hexdigest()
+    assert digest == "a76d5b774f5e88b4f1fe38ca63726173767533dd137f85e0fd3d0035a1ab752b"
 
 
 def test_another_seed_gives_another_market():
@@ -76,7 +79,10 @@ def test_rate_is_what_was_asked_for(pushes):
 
 
 def test_book_ticker_and_trades_tell_one_story(pushes):
-    """Applies snapshots and deltas as a reader would: never crossed, tickers and trades at its best prices, ids that only rise."""
+    """
+    Applies snapshots and deltas as a reader would: never crossed, tickers and trades at its best prices, ids that only
+    rise.
+    """
     books: dict[str, tuple[dict[Decimal, Decimal], dict[Decimal, Decimal]]] = {}
     versions = dict.fromkeys(SYMBOLS, -1)
     trade_ids = dict.fromkeys(SYMBOLS, 0)
@@ -115,7 +121,9 @@ def test_prices_and_quantities_are_whole_ticks_and_lots(pushes):
 
 
 def test_first_minute_moves_enough_for_a_short_momentum_both_ways(pushes):
-    """0.03 % is the threshold of short-recording.toml; here every symbol moves ten times that within its first minute."""
+    """
+    0.03 % is the threshold of short-recording.toml; here every symbol moves ten times that within its first minute.
+    """
     for symbol in SYMBOLS:
         prices = [push.trades[0].price for push in pushes if push.symbol == symbol and push.trades]
         first_minute = prices[: len(prices) * 60 // 95]

@@ -1,4 +1,6 @@
-"""The feed writer on a memory log: what a flush holds, and that a feed killed anywhere goes on as if nothing had been."""
+"""
+The feed writer on a memory log: what a flush holds, and that a feed killed anywhere goes on as if nothing had been.
+"""
 
 import json
 from collections.abc import Sequence
@@ -171,7 +173,8 @@ def test_feed_killed_before_every_push_writes_the_same_bytes(feed, records_max):
 
 def test_quiet_flushes_and_kills_together_change_no_byte(feed):
     settings = settings_for(*BOTH)
-    assert data_of(killed_at(feed, [3, 4, 1, 0], records_max=2, quiet=True), settings) == data_of(written(feed), settings)
+    log = killed_at(feed, [3, 4, 1, 0], records_max=2, quiet=True)
+    assert data_of(log, settings) == data_of(written(feed), settings)
 
 
 def test_kill_inside_a_transaction_leaves_nothing_visible(feed):
