@@ -45,6 +45,13 @@ class Fenced(LogError):
     retriable = False
 
 
+class PartitionsLost(Fenced):
+    """A group member's partitions belong to another one now: its transaction is dropped, and it goes on with what it holds."""
+
+    exit_code = 1
+    retriable = True
+
+
 class StackError(StreamsError):
     """A part of the local stack is missing, busy or does not come up."""
 

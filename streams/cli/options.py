@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Annotated, NamedTuple
 
 import typer
@@ -20,6 +21,22 @@ Registry = Annotated[
         help="Schema registry (ccompat API), or none for ids by record order. [CDB_REGISTRY, else the local stack's]",
     ),
 ]
+Files = Annotated[
+    list[Path] | None, typer.Argument(metavar="[FILE]…", help="Recordings of raw frames (.gz or plain), for the recorded feed.", show_default=False)
+]
+Feed = Annotated[
+    str | None, typer.Option(metavar="simulated|recorded", help="Where market data comes from. [recorded if files are named]", show_default=False)
+]
+Strategies = Annotated[
+    Path | None,
+    typer.Option(metavar="FILE", help="Strategies and limits (TOML). [short-recording.toml for the simulated feed, else default.toml]", show_default=False),
+]
+Duration = Annotated[
+    int | None, typer.Option(min=0, metavar="SECONDS", help="Market time the feed runs; 0 for without end.", show_default=False)
+]
+Seed = Annotated[int, typer.Option(help="Of the simulated market.")]
+Equity = Annotated[str | None, typer.Option(metavar="AMOUNT", help="Start equity. [100000]", show_default=False)]
+Partitions = Annotated[int, typer.Option(min=1, max=64, help="Tasks that signals and execution are split into, by symbol.")]
 Host = Annotated[str, typer.Option(metavar="ADDRESS", help="Where the pages listen.")]
 
 

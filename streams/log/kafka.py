@@ -9,7 +9,7 @@ import time as clock
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from types import TracebackType
-from typing import Self
+from typing import Self, TypeVar
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient
@@ -24,10 +24,13 @@ from streams.log.kafka_client import (
     consumer_settings,
     kafka_error,
     log_error,
+    passes_by_itself,
     topic_settings,
 )
 from streams.log.kafka_reader import KafkaMember, KafkaReader
 from streams.log.kafka_writer import KafkaWriter
+
+Answer = TypeVar("Answer")
 
 
 class KafkaLog:
@@ -156,10 +159,11 @@ class KafkaLog:
     def committed(self, group: str, partition: Partition) -> int | None:
         """Waits for pending transactions, at most `timeout_s`; then raises `LogError`."""
         self.check(partition)
-        with self._asking(f"offset of group {group} on {partition.topic}-{partition.number}"):
-            places = self._consumer(group).committed(
-                [TopicPartition(partition.topic, partition.number)], timeout=self._endpoint.timeout_s
-            )
+        place = TopicPartition(partition.topic, partition.number)
+        places = self._insist(
+            lambda: self._consumer(group).committed([place], timeout=self._endpoint.timeout_s),
+            f"offset of group {group} on {partition.topic}-{partition.number}",
+        )
         if places[0].error is not None:
             raise log_error(places[0].error, f"offset of group {group} on {partition.topic}-{partition.number}")
         offset: int = places[0].offset
@@ -179,10 +183,12 @@ class KafkaLog:
     def _range(self, partition: Partition) -> tuple[int, int]:
         self.check(partition)
         where = f"{partition.topic}-{partition.number}"
-        with self._asking(f"offsets of {where}"):
-            answer: tuple[int, int] | None = self._consumer(f"{self._endpoint.client_id}-reader").get_watermark_offsets(
-                TopicPartition(partition.topic, partition.number), timeout=self._endpoint.timeout_s, cached=False
-            )
+        consumer = self._consumer(f"{self._endpoint.client_id}-reader")
+        place = TopicPartition(partition.topic, partition.number)
+        answer: tuple[int, int] | None = self._insist(
+            lambda: consumer.get_watermark_offsets(place, timeout=self._endpoint.timeout_s, cached=False),
+            f"offsets of {where}",
+        )
         if answer is None:
             raise LogError(f"offsets of {where} must be known within {self._endpoint.timeout_s} s, were not")
         return answer
@@ -198,6 +204,17 @@ class KafkaLog:
         while not holds(self.topics()):
             if clock.monotonic() > deadline:
                 raise LogError(f"{what} within {self._endpoint.timeout_s} s, did not")
+            clock.sleep(0.02)
+
+    def _insist(self, ask: Callable[[], Answer], what: str) -> Answer:
+        """Asks again while a new topic's leader is being found, or the client says that it passes by itself."""
+        deadline = clock.monotonic() + self._endpoint.timeout_s
+        while True:
+            try:
+                return ask()
+            except KafkaException as failure:
+                if not passes_by_itself(kafka_error(failure)) or clock.monotonic() > deadline:
+                    raise log_error(failure, f"{what} on {self._endpoint.bootstrap}") from failure
             clock.sleep(0.02)
 
     @contextmanager

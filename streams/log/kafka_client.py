@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from confluent_kafka import KafkaError, KafkaException
 
-from streams.errors import Fenced, LogError
+from streams.errors import Fenced, LogError, PartitionsLost
 
 LOGGER = logging.getLogger("streams.log.kafka")
 # Where nobody set logging up, librdkafka's remarks on its retries must not land on stderr.
@@ -107,15 +107,15 @@ def producer_settings(endpoint: Endpoint, name: str) -> dict[str, Any]:
     }
 
 
+# The group's word on a member, not the broker's on a writer.
+_PARTITIONS_LOST = frozenset({KafkaError.FENCED_INSTANCE_ID, KafkaError.ILLEGAL_GENERATION, KafkaError.UNKNOWN_MEMBER_ID})
 _FENCED = frozenset({
     KafkaError._FENCED,
     KafkaError.PRODUCER_FENCED,
     KafkaError.INVALID_PRODUCER_EPOCH,
     KafkaError.INVALID_PRODUCER_ID_MAPPING,
-    KafkaError.FENCED_INSTANCE_ID,
-    KafkaError.ILLEGAL_GENERATION,
-    KafkaError.UNKNOWN_MEMBER_ID,
 })
+_LEADERLESS = frozenset({KafkaError.NOT_LEADER_FOR_PARTITION, KafkaError.LEADER_NOT_AVAILABLE})
 _UNKNOWN_TOPIC = frozenset({
     KafkaError.UNKNOWN_TOPIC_OR_PART,
     KafkaError._UNKNOWN_TOPIC,
@@ -131,13 +131,20 @@ def kafka_error(failure: KafkaException | KafkaError) -> KafkaError:
 
 
 def is_fencing(error: KafkaError) -> bool:
-    """Whether the error says that somebody else has this writer's name or this member's partitions."""
+    """Whether the error says that somebody else has this writer's name."""
     return error.code() in _FENCED
+
+
+def passes_by_itself(error: KafkaError) -> bool:
+    """Whether asking again may help: a leader is being found, or the client says so itself."""
+    return error.code() in _LEADERLESS or error.retriable()
 
 
 def log_error(failure: KafkaException | KafkaError, what: str) -> LogError:
     """The error as this house names it. `what` says what was asked, with topic and partition."""
     error = kafka_error(failure)
+    if error.code() in _PARTITIONS_LOST:
+        return PartitionsLost(f"{what}: {error.str()} ({error.name()})")
     if is_fencing(error):
         return Fenced(f"{what}: {error.str()} ({error.name()})")
     if error.code() in _UNKNOWN_TOPIC:

@@ -12,7 +12,7 @@ from typing import Any
 from confluent_kafka import OFFSET_STORED, Consumer, KafkaError, KafkaException, TopicPartition
 from confluent_kafka import Message as RawMessage
 
-from streams.errors import Fenced, LogError
+from streams.errors import LogError, PartitionsLost
 from streams.log.interface import Message, Partition
 from streams.log.kafka_client import LOGGER, Endpoint, consumer_settings, kafka_error, log_error, member_settings
 
@@ -202,5 +202,5 @@ class KafkaMember(KafkaReader):
     def token(self) -> Any:
         """Raises `Fenced` where the member holds nothing: what it read before may not be committed."""
         if not self._starts:
-            raise Fenced(f"a member of group {self._group} must hold a partition to commit, holds none")
+            raise PartitionsLost(f"a member of group {self._group} must hold a partition to commit, holds none")
         return self._consumer.consumer_group_metadata()

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from itertools import count
 from typing import Any
 
-from streams.errors import Fenced, LogError
+from streams.errors import Fenced, LogError, PartitionsLost
 from streams.log.interface import Headers, Member, Message, Partition, Reader, Writer
 from streams.log.memory_group import Group, GroupToken
 from streams.log.memory_reader import Cursor, MemoryReader, Shelf
@@ -72,7 +72,7 @@ class MemoryMember(MemoryReader):
     def token(self) -> GroupToken:
         """Raises `Fenced` where the member holds nothing: what it read before may not be committed."""
         if not self._cursors:
-            raise Fenced(f"a member of the group on {self._topic} must hold a partition to commit, holds none")
+            raise PartitionsLost(f"a member of the group on {self._topic} must hold a partition to commit, holds none")
         return GroupToken(self.member_id, self._generation)
 
     def close(self) -> None:
@@ -115,7 +115,7 @@ class MemoryWriter:
     def offsets(self, group: str, positions: Mapping[Partition, int], token: Any = None) -> None:
         self._check_began()
         if token is not None and not self._log.group(group).accepts(token):
-            raise Fenced(f"group {group} has moved on from {token}: its partitions belong to another member")
+            raise PartitionsLost(f"group {group} has moved on from {token}: its partitions belong to another member")
         self._offsets.setdefault(group, {}).update(positions)
 
     def commit(self) -> None:

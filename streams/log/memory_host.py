@@ -4,7 +4,7 @@ The memory host: the same workers that run on Kafka, turn by turn in one process
 A backtest is this and nothing else: same stages, same merge, same transactions; only the log and the waiting differ.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 
 from streams.domain.parameters import SessionSettings
 from streams.log.codec import Codec
@@ -22,21 +22,14 @@ def make_workers(
     return [Worker(log, stage_of, settings, codec, code_version=code_version, limits=LIMITS) for stage_of in stages]
 
 
-def run_turns(workers: list[Worker], feed: Callable[[], bool]) -> int:
-    """
-    Gives the feed and every worker their turns until the feed says that it has ended and nothing moves any more.
-
-    `feed` writes its next flush and returns whether more may come. Returns the number of events stepped.
-    """
+def run_turns(workers: list[Worker]) -> int:
+    """Gives every worker its turns until nothing moves any more; returns the number of events stepped."""
     events = 0
-    feeding = True
-    while True:
-        if feeding:
-            feeding = feed()
-        moved = feeding
+    moved = True
+    while moved:
+        moved = False
         for worker in workers:
             turn = worker.receive()
             events += worker.step(turn)
             moved = worker.commit() or bool(turn.messages) or bool(turn.commands) or moved
-        if not moved:
-            return events
+    return events

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from streams.domain.parameters import SessionSettings
-from streams.errors import Fenced, LogError
+from streams.errors import Fenced, LogError, PartitionsLost
 from streams.log.codec import Codec
 from streams.log.interface import Log, Message, Partition, Reader, watermark_headers
 from streams.log.journal import JournalWriter, entry_digest
@@ -204,9 +204,8 @@ class Worker:
                 self._writer.offsets(self.layout.group(self.stage.name), offsets, self._member.token())
             self._writer.commit()
         except LogError as fault:
-            if isinstance(fault, Fenced):
-                # Raises it again where the slot is taken; else only the group has gone on without this worker.
-                self._writer.abort()
+            if isinstance(fault, Fenced) and not isinstance(fault, PartitionsLost):
+                raise
             logger.warning("transaction of %s dropped, taking over anew: %s", self.stage.name, fault)
             self._start_anew()
             return False

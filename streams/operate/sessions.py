@@ -9,10 +9,11 @@ from typing import NamedTuple
 
 from pydantic import ValidationError
 
+import schemas
 from streams.domain.parameters import SessionSettings
 from streams.domain.records import SessionManifest
 from streams.errors import ConfigError, DecodeError
-from streams.log.codec import Codec, SchemaIds
+from streams.log.codec import HEADER_LENGTH, Codec, SchemaIds
 from streams.log.interface import Log, Partition
 from streams.log.journal import backwards
 from streams.operate import topics
@@ -78,6 +79,23 @@ def read(log: Log, codec: Codec, session: str) -> SessionSettings:
         return SessionSettings.model_validate_json(found.settings)
     except ValidationError as error:
         raise ConfigError(f"settings of session {session} must be this version's, were made by {found.code_version}: {error}") from error
+
+
+def codec_of(log: Log, session: str) -> Codec:
+    """
+    The codec of a session whose registry is not at hand (an archive): its manifest names the ids its records were written with.
+
+    Raises: ConfigError where there is no manifest.
+    """
+    offline = SchemaIds.offline()
+    header = b"\x00" + offline.ids[SessionManifest.__name__].to_bytes(HEADER_LENGTH - 1, "big")
+    place = Partition(topics.topic_name(session, "session"), 0)
+    for message in backwards(log, place):
+        record = Codec(offline).decode(header + (message.value or b"")[HEADER_LENGTH:], SessionManifest)
+        assert isinstance(record, SessionManifest)
+        ids: dict[str, int] = json.loads(record.schema_ids)
+        return Codec(SchemaIds(ids, {number: (name, schemas.schema_text(name)) for name, number in ids.items()}))
+    raise ConfigError(f"{place.topic} must hold the session's manifest, is empty")
 
 
 def listing(log: Log, codec: Codec) -> list[SessionOnLog]:

@@ -1,0 +1,92 @@
+"""
+A paper-trading session as processes: three stages and a feed on the log, from creation to the last settled event.
+
+Used by `cdb paper` and by the tests that kill its processes; it decides nothing that the session's bytes could show.
+"""
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+from streams.domain.parameters import SessionSettings
+from streams.errors import StreamsError
+from streams.operate import sessions
+from streams.operate.progress import Progress, progress_of
+from streams.operate.runtime import STAGES, Runtime
+from streams.operate.stack.settings import free_ports
+from streams.operate.supervisor import Supervisor
+
+FEED = "feed"
+# Wall seconds that the stages may take to settle after the feed's end before it counts as stuck.
+SETTLE_SECONDS_MAX = 120.0
+
+
+class SessionStuck(StreamsError):
+    """A session's feed has ended, but a stage does not come to its end."""
+
+
+class Place(NamedTuple):
+    """Where the processes find broker and registry, and keep their logs."""
+
+    bootstrap: str
+    registry: str
+    log_folder: Path
+
+
+class PaperSession:
+    """
+    The processes of one session, started by `start`.
+
+    `speed` as `cdb feed` takes it; `slots`: workers of each stage.
+    """
+
+    def __init__(self, runtime: Runtime, settings: SessionSettings, place: Place, *, speed: str, slots: int = 1) -> None:
+        self.runtime = runtime
+        self.settings = settings
+        self._place = place
+        self._speed = speed
+        self._slots = slots
+        self.ports = dict(zip([FEED, *self._worker_names()], free_ports(1 + len(STAGES) * slots), strict=True))
+        self.supervisor = Supervisor(place.log_folder)
+
+    def _worker_names(self) -> list[str]:
+        return [f"{stage}-{slot}" for stage in STAGES for slot in range(self._slots)]
+
+    def create(self, time: int) -> None:
+        """Topics and manifest. Raises: ConfigError where the session exists with other settings."""
+        runtime = self.runtime
+        sessions.create(
+            runtime.log, runtime.codec, self.settings, schema_ids=runtime.schema_ids, code_version=runtime.code_version,
+            time=time,
+        )  # fmt: skip
+
+    def start(self) -> None:
+        """Starts the stages, then the feed."""
+        for name in self._worker_names():
+            stage, _, slot = name.partition("-")
+            self.supervisor.start(name, self._command("worker", stage, "--slot", slot, port=self.ports[name]))
+        self.start_feed()
+
+    def start_feed(self) -> None:
+        """The feed alone; it goes on where the log says it was."""
+        self.supervisor.start(FEED, self._command("feed", "--speed", self._speed, port=self.ports[FEED]))
+
+    def _command(self, *words: str, port: int) -> list[str]:
+        return [
+            sys.executable, "-m", "streams.cli", *words, "--session", self.settings.session, "--port", str(port),
+            "--bootstrap", self._place.bootstrap, "--registry", self._place.registry,
+        ]  # fmt: skip
+
+    def progress(self) -> Progress:
+        """How far it has come."""
+        return progress_of(self.runtime.log, self.runtime.codec, self.settings)
+
+    def check(self, note: Callable[[str], None] = lambda _: None) -> None:
+        """Crashed processes are started anew. Raises: ProcessFailed where that is of no use."""
+        self.supervisor.check(note)
+
+    def end(self, time: int) -> None:
+        """Stops the processes and says on the log that the session has ended."""
+        self.supervisor.stop()
+        sessions.end(self.runtime.log, self.runtime.codec, self.settings.session, time=time)
