@@ -70,6 +70,12 @@ def test_nothing_is_signalled_before_a_trade_is_older_than_the_lookback():
     assert run.take(61, trade("200")) is not None
 
 
+def test_lookback_may_be_a_part_of_a_minute():
+    run = Run((0, "100", "1"), (15, "104", "1"), (16, "104", "1"), SIGNAL_LOOKBACK_MIN="0.25")
+    assert list(run.ideas) == [16]
+    assert run.ideas[16].reason == "price changed 4 % in 0.25 min, threshold 3 %"
+
+
 def test_volume_of_the_window_must_reach_the_minimum():
     run = Run((0, "100", "9"), (1, "100", "9"), (61, "104", "1"), SIGNAL_MIN_VOLUME="1004")
     assert run.ideas[61].indicators["quote_volume"] == 1004
@@ -119,7 +125,7 @@ def test_parameters_out_of_range_are_all_named_with_rule_and_value():
     }
     faults = strategy_faults(StrategyParameters(name="m", kind="momentum", parameters=parameters))
     assert faults == [
-        "SIGNAL_LOOKBACK_MIN must be a whole number 1..1440, was 0",
+        "SIGNAL_LOOKBACK_MIN must be 0.1..1440, was 0",
         "SIGNAL_THRESHOLD_PCT must be 0.001..100, was NaN",
         "SIGNAL_MIN_VOLUME must be 0..1E+12, was -1",
         "SIGNAL_FOO must be one of SIGNAL_LOOKBACK_MIN, SIGNAL_THRESHOLD_PCT, SIGNAL_MIN_VOLUME, SIGNAL_REPEAT_SEC, was unknown",

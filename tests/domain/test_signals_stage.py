@@ -191,7 +191,7 @@ def test_diagnosis_speaks_of_every_strategy_and_symbol():
 
 
 def test_parameters_that_break_a_rule_stop_the_stage():
-    with pytest.raises(ConfigError, match="SIGNAL_LOOKBACK_MIN must be a whole number 1..1440, was 0"):
+    with pytest.raises(ConfigError, match="SIGNAL_LOOKBACK_MIN must be 0.1..1440, was 0"):
         SignalsStage(make_settings(parameters={"SIGNAL_LOOKBACK_MIN": "0"}), 0)
 
 

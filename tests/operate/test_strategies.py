@@ -5,6 +5,7 @@ import pytest
 from streams.domain.parameters import RiskParameters, SessionSettings
 from streams.errors import ConfigError
 from streams.operate.strategies import strategies_from
+from streams.stages.signals import SignalsStage
 
 SHIPPED = Path(__file__).parents[2] / "deploy" / "strategies"
 
@@ -28,10 +29,14 @@ def test_shipped_default_is_the_documented_defaults():
     assert file.risk == RiskParameters()
 
 
-def test_shipped_short_recording_makes_a_session():
-    file = strategies_from(SHIPPED / "short-recording.toml")
-    settings = SessionSettings(strategies=file.strategies, risk=file.risk, market=file.market)
-    parameters = settings.strategies[0].parameters
+@pytest.mark.parametrize("name", sorted(file.name for file in SHIPPED.glob("*.toml")))
+def test_every_shipped_file_makes_a_session(name):
+    file = strategies_from(SHIPPED / name)
+    SignalsStage(SessionSettings(strategies=file.strategies, risk=file.risk, market=file.market), 0)
+
+
+def test_shipped_short_recording_has_the_documented_numbers():
+    parameters = strategies_from(SHIPPED / "short-recording.toml").strategies[0].parameters
     assert [parameters[f"SIGNAL_{name}"] for name in ("LOOKBACK_MIN", "THRESHOLD_PCT", "MIN_VOLUME")] == [
         "1",
         "0.03",
@@ -54,13 +59,13 @@ def test_numbers_stand_plain_or_as_texts_and_stay_exact(tmp_path):
 def test_every_fault_is_named_at_once_with_field_rule_and_value(tmp_path):
     found = faults(
         tmp_path,
-        'bogus=1\n[[strategy]]\nname="a"\nkind="momentum"\nparameters={SIGNAL_THRESHOLD_PCT=200, SIGNAL_LOOKBACK_MIN=1.5}\n'
+        'bogus=1\n[[strategy]]\nname="a"\nkind="momentum"\nparameters={SIGNAL_THRESHOLD_PCT=200, SIGNAL_REPEAT_SEC=1.5}\n'
         '[[strategy]]\nname="a"\nkind="magic"\n[[strategy]]\nname="b c"\n[risk]\nMAX_POSITION_PCT=0.9\n[market]\nDEPTH_STEPS=[1, "x"]\n',
     )
     assert found == [
         "bogus must be one of strategy, risk, market, was unknown",
-        "strategy a: SIGNAL_LOOKBACK_MIN must be a whole number 1..1440, was 1.5",
         "strategy a: SIGNAL_THRESHOLD_PCT must be 0.001..100, was 200",
+        "strategy a: SIGNAL_REPEAT_SEC must be a whole number 1..3600, was 1.5",
         "strategy a: KIND must be one of momentum, was magic",
         "strategy b c: NAME must be text like ^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$, was b c",
         "strategy b c: KIND must be given, was missing",

@@ -27,9 +27,9 @@ TEN = Decimal(10)
 
 
 class MomentumSettings(StrategySettings):
-    """Thresholds in per cent, volume in quote currency within the lookback."""
+    """Lookback in minutes (0.25 is 15 s; part seconds are cut), threshold in per cent, volume in quote currency."""
 
-    signal_lookback_min: int = Field(15, ge=1, le=1440)
+    signal_lookback_min: Decimal = Field(Decimal(15), ge=Decimal("0.1"), le=Decimal(1440))
     signal_threshold_pct: Decimal = Field(Decimal("3.0"), ge=Decimal("0.001"), le=Decimal(100))
     signal_min_volume: Decimal = Field(Decimal(100_000), ge=0, le=Decimal("1e12"))
     signal_repeat_sec: int = Field(5, ge=1, le=3600)
@@ -71,7 +71,8 @@ class Momentum:
 
     def __init__(self, settings: MomentumSettings) -> None:
         self.settings = settings
-        self._lookback = settings.signal_lookback_min * 60
+        self._lookback = int(settings.signal_lookback_min * 60)
+        self._minutes = plain(settings.signal_lookback_min)
 
     def on_event(self, state: MomentumState, moment: Moment) -> Idea | None:
         if not moment.trades:
@@ -96,12 +97,12 @@ class Momentum:
         """Why there were no signals, or how many; measured numbers beside the settings they are compared with."""
         settings = self.settings
         if state.first_second is None:
-            return f"no trades seen yet; needs {settings.signal_lookback_min} min of them"
+            return f"no trades seen yet; needs {self._minutes} min of them"
         if state.largest_change is None:
             left = self._lookback - (state.newest_second - state.first_second)
             return f"warming up: {max(left, 0)} s of {self._lookback} s left until a change can be measured"
         change = (
-            f"largest change {plain(state.largest_change)} % in {settings.signal_lookback_min} min "
+            f"largest change {plain(state.largest_change)} % in {self._minutes} min "
             f"against SIGNAL_THRESHOLD_PCT {plain(settings.signal_threshold_pct)}"
         )
         volume = f"largest volume {plain(state.largest_volume)} against SIGNAL_MIN_VOLUME {plain(settings.signal_min_volume)}"
@@ -146,7 +147,7 @@ class Momentum:
             confidence=min(quotient(abs(change), TEN), ONE),
             price=price,
             reason=(
-                f"price changed {plain(change)} % in {settings.signal_lookback_min} min, "
+                f"price changed {plain(change)} % in {self._minutes} min, "
                 f"threshold {plain(settings.signal_threshold_pct)} %"
             ),
             indicators={"change_pct": change, "quote_volume": state.quote_volume, "reference_price": reference},
