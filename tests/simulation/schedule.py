@@ -39,6 +39,7 @@ class Simulation:
         self.ended = False
         self.kills = 0
         self.commands = 0
+        self.overfull: list[tuple[int, int]] = []  # queue length beyond what its limits allow
         self.workers: dict[tuple[int, int], Worker] = {}
         for stage in range(len(STAGES)):
             for slot in range(workers):
@@ -96,6 +97,7 @@ class Simulation:
         worker = self.workers[key]
         phase = self.rng.randrange(4) if kill else 9
         turn = worker.receive()
+        self._note_queues(worker)
         if phase > 0:
             worker.step(turn)
         moved = worker.commit() if phase > 1 else False
@@ -122,6 +124,12 @@ class Simulation:
                 moved = self.worker_turn(key, kill=self.rng.random() < kill_share and not self._settling()) or moved
             if self.ended and not moved and not waiting and self._all_settled():
                 return self
+
+    def _note_queues(self, worker: Worker) -> None:
+        """A queue may pass its limit by one poll of the member and one of the task's reader, no more."""
+        allowed = worker.limits.queue_max + 2 * worker.limits.messages_max
+        for held in worker.tasks.values():
+            self.overfull += [(len(one.queue), allowed) for one in held.task.merge.inputs if len(one.queue) > allowed]
 
     def _settling(self) -> bool:
         return self.ended and self.rng.random() < 0.9
