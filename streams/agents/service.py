@@ -27,11 +27,12 @@ from streams.log.worker import Turn, Worker
 
 MICROSECONDS = 1_000_000
 
-# Receives of one idle turn; each waits the worker's `wait_s` (5 ms) for a first message and returns at once when one comes.
-IDLE_RECEIVES = 4
+# Receives of one turn; each waits the worker's `wait_s` (5 ms) for a first message, and the first that brings one ends the turn.
+RECEIVES_MAX = 20
+# After a turn that brought nothing (a live feed is never silent for so long) each receive waits so much.
+IDLE_WAIT_S = 0.02
 LOOK_S = 0.25
 MEASURE_S = 2.0
-# A step after which a worker may have more to do than what it received.
 CLOSE_S_MAX = 20.0
 LIVE_AGE_S_MAX = 60.0
 
@@ -79,6 +80,8 @@ class WorkerService(Service):
         self._thread = WorkerThread(f"{watch.stage}-worker")
         self._pending: asyncio.Future[Stepped] | None = None
         self._looked_at = self._measured_at = float("-inf")
+        self._idle = False
+        self._crowded = False
 
     async def on_start(self) -> None:
         # Without it the agents never wake: Faust's own consumer, which is not used, would do it.
@@ -113,13 +116,15 @@ class WorkerService(Service):
             raise
 
     async def _turn(self, worker: Worker) -> None:
-        turn = await self._thread.call(lambda: _receive(worker))
+        turn = await self._thread.call(lambda: self._receive(worker))
         began = time.monotonic()
         self._pending = asyncio.get_running_loop().create_future()
         await self.channel.send(value=Work(worker, turn, self._pending))
         stepped = await self._pending
         committed = await self._thread.call(worker.commit)
         now = time.monotonic()
+        # More may be waiting in the queues than a step takes: the next turn must not wait for messages.
+        self._crowded = stepped.events >= worker.limits.events_max
         self._watch.turned(worker, now)
         self._metrics.count(m.TURNS)
         self._metrics.count(m.EVENTS, by=stepped.events)
@@ -134,6 +139,20 @@ class WorkerService(Service):
             self._looked_at = now
             self._watch.look(worker, now)
             self._show()
+
+    def _receive(self, worker: Worker) -> Turn:
+        """The worker's next turn; an empty one only after several receives brought nothing."""
+        limits = worker.limits
+        if self._idle:
+            worker.limits = limits._replace(wait_s=max(limits.wait_s, IDLE_WAIT_S))
+        turn = worker.receive()
+        for _ in range(0 if self._crowded else RECEIVES_MAX - 1):
+            if turn.messages or turn.commands or self.should_stop:
+                break
+            turn = worker.receive()
+        worker.limits = limits
+        self._idle = not (turn.messages or turn.commands or self._crowded)
+        return turn
 
     def _count_outputs(self, worker: Worker, stepped: Stepped) -> None:
         metrics, wall = self._metrics, time.time()
@@ -168,12 +187,3 @@ class WorkerService(Service):
                 if one.lag is not None:
                     metrics.set(m.LAG, *place, value=one.lag)
 
-
-def _receive(worker: Worker) -> Turn:
-    """The worker's next turn; an empty one only after several receives brought nothing."""
-    turn = worker.receive()
-    for _ in range(IDLE_RECEIVES - 1):
-        if turn.messages or turn.commands:
-            break
-        turn = worker.receive()
-    return turn
