@@ -5,6 +5,7 @@ from itertools import pairwise
 import pytest
 
 from streams.domain.parameters import FeedParameters, SessionSettings
+from streams.exchange.guard import refuse_second_feed
 from streams.exchange.service import FeedService
 from streams.exchange.timekeeper import Timekeeper
 from streams.log.memory import MemoryLog
@@ -188,3 +189,14 @@ def test_keeper_runs_until_told_to_stop_and_lets_the_name_go(log, settings):
     wall.at(30.0, wall.stop)
     keep(log, settings, wall).run()
     assert watermarks(log, settings)[-1] > T0 + 29 * SECOND
+
+
+def test_feed_may_return_at_once_while_the_timekeeper_writes(log, settings):
+    wall = FakeWall()
+    feed_until(log, settings, wall, 10)
+    keeper = keep(log, settings, wall)
+    turns_until(keeper, wall, 30)
+    asking = FakeWall()
+    asking.at(0.05, keeper.turn)
+    refuse_second_feed(log, CODEC, settings, asking)
+    assert asking.monotonic() == 0

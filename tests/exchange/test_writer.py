@@ -4,6 +4,7 @@ The feed writer on a memory log: what a flush holds, and that a feed killed anyw
 
 import json
 from collections.abc import Sequence
+from itertools import pairwise
 
 import pytest
 
@@ -261,3 +262,13 @@ def test_partition_of_a_symbol_is_its_task(feed):
 def test_journal_source_is_readable_json(feed):
     source = json.loads(journal(written(feed), settings_for(*BOTH))[-1].source)
     assert source["position"][1] == 9 and source["symbols"]["ETHUSDT"] == {"exchange": "binance", "sequence": 9}
+
+
+def test_journal_chain_goes_on_over_restarts(feed):
+    settings = settings_for(*BOTH)
+    entries = journal(killed_at(feed, [5, 6], records_max=2), settings)
+    assert [entry.sequence for entry in entries] == list(range(len(entries)))
+    for before, after in pairwise(entries):
+        assert after.previous_digest == entry_digest(CODEC.payload(before))
+        assert after.watermark >= before.watermark
+        assert after.outputs_count >= before.outputs_count
