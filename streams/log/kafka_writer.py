@@ -94,7 +94,10 @@ class KafkaWriter:
                     f"appending to {partition.topic}-{partition.number}: {before} records must be delivered within "
                     f"{self._endpoint.timeout_s} s, none was"
                 )
-            self._producer.poll(0.01)
+            try:
+                self._producer.poll(0.01)
+            except KafkaException as failure:
+                raise self._failed(failure, f"appending to {partition.topic}-{partition.number}") from failure
 
     def offsets(self, group: str, positions: Mapping[Partition, int], token: Any = None) -> None:
         self._check_began()
@@ -129,9 +132,8 @@ class KafkaWriter:
         if self._end is None:
             self._end = LogError(f"writer {self._name} must be open, was closed")
         self._began = None
-        # Not `Producer.close`, which aborts and flushes without a bound and raises for a writer that was fenced.
+        # Neither `Producer.close` nor `flush`: they have no bound, or raise for a writer that was fenced.
         self._producer.purge()
-        self._producer.flush(0)
         del self._producer
 
     def _group_without_members(self, group: str) -> Any:
