@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import threading
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -68,7 +67,7 @@ def backtest_command(
         found = list(differences((runtime.log, runtime.codec), (done.log, done.codec), layout, layout))
     _show(done, console, as_json)
     for one in found:
-        console.print(f"[red]{one.topic} record {one.index}: the log holds {one.left}, the backtest {one.right}")
+        console.print(f"[red]{one.topic} record {one.place}: the log holds {one.left}, the backtest {one.right}")
     if found:
         raise typer.Exit(1)
     console.print(f"[green]byte-equal to session {against}")

@@ -22,14 +22,19 @@ Registry = Annotated[
     ),
 ]
 Files = Annotated[
-    list[Path] | None, typer.Argument(metavar="[FILE]…", help="Recordings of raw frames (.gz or plain), for the recorded feed.", show_default=False)
+    list[Path] | None,
+    typer.Argument(metavar="[FILE]…", help="Recordings of raw frames (.gz or plain), for the recorded feed.", show_default=False),
 ]
 Feed = Annotated[
-    str | None, typer.Option(metavar="simulated|recorded", help="Where market data comes from. [recorded if files are named]", show_default=False)
+    str | None,
+    typer.Option(metavar="simulated|recorded", help="Where market data comes from. [recorded if files are named]", show_default=False),
 ]
 Strategies = Annotated[
     Path | None,
-    typer.Option(metavar="FILE", help="Strategies and limits (TOML). [short-recording.toml for the simulated feed, else default.toml]", show_default=False),
+    typer.Option(
+        metavar="FILE", show_default=False,
+        help="Strategies and limits (TOML). [simulated.toml for the simulated feed, else default.toml]",
+    ),
 ]
 Duration = Annotated[
     int | None, typer.Option(min=0, metavar="SECONDS", help="Market time the feed runs; 0 for without end.", show_default=False)

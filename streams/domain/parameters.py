@@ -48,7 +48,9 @@ class MarketParameters(Parameters):
     candle_seconds: int = Field(60, ge=1, le=3600)
     candle_grace_ms: int = Field(2000, ge=0, le=60_000)
     mark_interval_ms: int = Field(100, ge=10, le=10_000, description="at most one mark a symbol in this time; flag changes at once")
-    depth_steps: tuple[D, ...] = Field((D(1_000), D(10_000), D(50_000)), max_length=8, description="quote notionals of the marks' depth steps")
+    depth_steps: tuple[Annotated[D, Field(gt=0)], ...] = Field(
+        (D(1_000), D(10_000), D(50_000)), max_length=8, description="quote notionals of the marks' depth steps"
+    )
 
 
 class RiskParameters(Parameters):

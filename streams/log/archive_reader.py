@@ -58,7 +58,7 @@ def messages(path: Path, partition: Partition) -> Iterator[Message]:
     topic, number = partition
     try:
         with path.open("rb") as file:
-            for record in cast(Iterator[dict[str, Any]], fastavro.reader(file)):
+            for record in cast("Iterator[dict[str, Any]]", fastavro.reader(file)):
                 headers = record["headers"]
                 yield _message(Message, (
                     topic, number, record["offset"], record["key"], record["value"],

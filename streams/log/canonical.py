@@ -32,7 +32,7 @@ class Difference(NamedTuple):
     """The first place where two sessions are not the same; None on one side where that record is missing."""
 
     topic: str
-    index: int
+    place: int  # among the records of the topic in canonical order
     left: CanonicalRecord | None
     right: CanonicalRecord | None
 

@@ -34,14 +34,13 @@ DIGITS_MAX = 38
 _STRICT = Context(prec=DIGITS_MAX, traps=[Inexact, InvalidOperation])
 _PLACES = Decimal(SCALE)
 _UNITS_IN_ONE = 10**SCALE
-# The two's complement of 38 decimal digits needs 127 bits.
-_DECIMAL_BYTES_MAX = 16
+_UNSCALED_END = 10**DIGITS_MAX
 
 _NOT_FOR_FASTAVRO = frozenset({"logicalType", "precision", "scale", "connect.name", "doc"})
 
 # Everything fastavro and the conversions raise on bytes that are no such record (found by flipping and cutting bytes).
 _UNDECODABLE = (
-    EOFError, ValueError, IndexError, KeyError, TypeError, OverflowError, MemoryError, InvalidOperation, SchemaParseException,
+    EOFError, ValueError, IndexError, KeyError, TypeError, OverflowError, MemoryError, SchemaResolutionError,
 )
 
 Convert = Callable[[Any], Any]
@@ -249,10 +248,9 @@ def _decimal_value(raw: bytes | None) -> Decimal | None:
     """The inverse of `_decimal_bytes`, without trailing zeros. Raises: ValueError for more than 38 digits."""
     if raw is None:
         return None
-    if len(raw) > _DECIMAL_BYTES_MAX:
-        raise ValueError(f"decimal of {len(raw)} bytes")
     unscaled = int.from_bytes(raw, "big", signed=True)
+    if not -_UNSCALED_END < unscaled < _UNSCALED_END:
+        raise ValueError(f"decimal must have at most {DIGITS_MAX} digits, was of {len(raw)} bytes")
     if unscaled % _UNITS_IN_ONE == 0:
         return Decimal(unscaled // _UNITS_IN_ONE)
-    # A 39-digit number still fits into 16 bytes; the context refuses to round it.
     return _STRICT.normalize(_STRICT.scaleb(Decimal(unscaled), -SCALE))

@@ -61,7 +61,11 @@ class HeldTask:
 
 
 class Worker:
-    """Worker `slot` of a stage in one session; `stage_of` makes the stage of a task (the stage's class). Raises `Fenced` from any call once another process has its slot."""
+    """
+    Worker `slot` of a stage in one session; `stage_of` makes the stage of a task (the stage's class).
+
+    Raises `Fenced` from any call once another process has its slot.
+    """
 
     def __init__(
         self, log: Log, stage_of: StageFactory, settings: SessionSettings, codec: Codec, *, slot: str = "0", code_version: str,

@@ -18,7 +18,7 @@ from streams.operate.strategies import strategies_from
 
 STRATEGIES_FOLDER = PROJECT_FOLDER / "deploy" / "strategies"
 DEFAULT_STRATEGIES = STRATEGIES_FOLDER / "default.toml"
-SHORT_STRATEGIES = STRATEGIES_FOLDER / "short-recording.toml"
+SIMULATED_STRATEGIES = STRATEGIES_FOLDER / "simulated.toml"
 # A simulated market that no wall clock belongs to begins here: 2024-01-01 00:00 UTC.
 BACKTEST_START_TIME = 1_704_067_200_000_000
 
@@ -44,7 +44,7 @@ def settings_of(ask: Ask) -> SessionSettings:
 
     Raises: ConfigError with one line for each fault; FeedError where a recording cannot be opened.
     """
-    chosen = strategies_from(ask.strategies or (SHORT_STRATEGIES if ask.feed == "simulated" else DEFAULT_STRATEGIES))
+    chosen = strategies_from(ask.strategies or (SIMULATED_STRATEGIES if ask.feed == "simulated" else DEFAULT_STRATEGIES))
     try:
         account = AccountParameters() if ask.equity is None else AccountParameters.model_validate({"initial_equity": ask.equity})
         return SessionSettings(
