@@ -1,0 +1,178 @@
+"""
+The services of the compose file as containers of a test: own network, free ports on 127.0.0.1, images out of local files.
+
+Nothing is pulled and no helper container runs; the containers go with the test run. Those of a run that was killed go when the
+next one starts: their label says whose they are.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+import subprocess
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any, Self
+
+import docker
+import psutil
+from docker.errors import DockerException
+from docker.types import Healthcheck
+from pydantic import SecretStr
+from testcontainers.core.config import testcontainers_config
+from testcontainers.core.container import DockerContainer
+from testcontainers.core.network import Network
+from testcontainers.core.wait_strategies import HealthcheckWaitStrategy
+
+from streams.operate.stack import Endpoints
+from streams.operate.stack.settings import free_ports
+from tests.deploy import compose
+
+BUILD = compose.PROJECT_FOLDER / "deploy" / "images" / "local" / "build"
+BUILD_SECONDS_MAX = 300
+HEALTHY_SECONDS_MAX = 120
+# Docker asks this often; the compose file's own interval is for services that stay.
+HEALTH_INTERVAL_S = 0.5
+STOP_S = 10
+OWNER = "cdb.tests.pid"
+PORTS = ("KAFKA_PORT", "REGISTRY_PORT", "CONNECT_PORT", "POSTGRES_PORT")
+
+# Its helper image could not be pulled; what it does is done here.
+testcontainers_config.ryuk_disabled = True
+
+
+def engine_lack() -> str | None:
+    """What is missing to run containers here; None where nothing is."""
+    if shutil.which("docker") is None:
+        return "the docker command is not installed (apt-get install docker.io)"
+    try:
+        client = docker.from_env(timeout=10)
+        client.ping()
+        client.close()
+    except DockerException as error:
+        return f"no Docker engine answers (.ci/run starts one where it is root): {str(error)[:200]}"
+    return None
+
+
+def images(*names: str) -> dict[str, str]:
+    """The images by the compose file's variables, built where they are not there yet. Raises: AssertionError saying why not."""
+    done = subprocess.run([BUILD, *names], capture_output=True, text=True, timeout=BUILD_SECONDS_MAX, check=False)
+    assert done.returncode == 0, f"{BUILD.name} {' '.join(names)} failed: {done.stderr.strip()[-2000:]}"
+    return dict(line.split("=", 1) for line in done.stdout.split())
+
+
+class Cluster:
+    """Services of one compose file; `start` brings them up in the order given, each healthy before the next begins."""
+
+    def __init__(self, image_variables: dict[str, str], secrets_folder: Path) -> None:
+        # The folder keeps others out; the file itself is mounted for users of the containers.
+        secrets_folder.chmod(0o700)
+        self._password = secrets.token_urlsafe(16)
+        (secrets_folder / "postgres_password").write_text(self._password)
+        self._secrets = secrets_folder
+        free = (str(port) for port in free_ports(len(PORTS) + 4))
+        self.variables = {**image_variables, **dict(zip(PORTS, free, strict=False))}
+        self.services = compose.services(self.variables)
+        self.containers: dict[str, DockerContainer] = {}
+        self._network = Network()
+        self._resources = ExitStack()
+
+    def __enter__(self) -> Self:
+        remove_orphans()
+        self._network = Network(docker_network_kw={"labels": {OWNER: str(os.getpid())}})
+        self._resources.enter_context(self._network)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._resources.close()
+
+    def start(self, *names: str) -> None:
+        """The services are healthy when this returns. Raises: AssertionError with what one that is not wrote last."""
+        for name in names:
+            container = self._container(name)
+            self._resources.enter_context(container)
+            self.containers[name] = container
+            self.await_health(name)
+
+    def await_health(self, name: str) -> None:
+        """Healthy when this returns. Raises: AssertionError with its last words."""
+        container = self.containers[name]
+        try:
+            HealthcheckWaitStrategy().with_startup_timeout(HEALTHY_SECONDS_MAX).with_poll_interval(0.2).wait_until_ready(container)
+        except (TimeoutError, RuntimeError) as error:
+            last = container.get_wrapped_container().logs(tail=30).decode(errors="replace")
+            raise AssertionError(f"{name} is not healthy: {error}\n{last}") from error
+
+    def kill(self, name: str) -> None:
+        """SIGKILL: the service had no time for anything."""
+        self.containers[name].get_wrapped_container().kill()
+
+    def start_again(self, name: str) -> None:
+        """A killed service as Docker's restart brings it back: the same container with its data."""
+        self.containers[name].get_wrapped_container().start()
+        self.await_health(name)
+
+    def endpoints(self) -> Endpoints:
+        """Where this machine reaches the services."""
+        ports = {name: int(self.variables[name]) for name in PORTS}
+        registry = f"http://127.0.0.1:{ports['REGISTRY_PORT']}"
+        return Endpoints(
+            bootstrap=f"127.0.0.1:{ports['KAFKA_PORT']}",
+            registry_url=registry,
+            registry_health_url=f"{registry}/health/ready",
+            connect_url=f"http://127.0.0.1:{ports['CONNECT_PORT']}",
+            postgres_host="127.0.0.1",
+            postgres_port=ports["POSTGRES_PORT"],
+            postgres_database="claire_de_binare",
+            postgres_user="claire",
+            postgres_password=SecretStr(self._password),
+            secrets_folder=self._secrets,
+        )
+
+    def _container(self, name: str) -> DockerContainer:
+        service = self.services[name]
+        container = DockerContainer(service["image"], command=service.get("command"), env=_environment(service))
+        container.with_network(self._network).with_network_aliases(name)
+        for port in compose.ports(service):
+            # Docker itself takes an address with the port; testcontainers' annotation does not know it.
+            container.ports[f"{port.container}/tcp"] = (port.address, port.host)  # type: ignore[assignment]
+        for secret in service.get("secrets", ()):
+            container.with_volume_mapping(self._secrets / secret, f"/run/secrets/{secret}")
+        for folder in service.get("tmpfs", ()):
+            container.with_tmpfs_mount(folder)
+        carried = ("user", "cap_drop", "security_opt", "read_only", "shm_size", "stop_signal")
+        return container.with_kwargs(
+            **{option: service[option] for option in carried if option in service},
+            labels={OWNER: str(os.getpid())},
+            healthcheck=_healthcheck(service.get("healthcheck")),
+        )
+
+
+def remove_orphans() -> None:
+    """Removes containers and networks of test runs whose process is gone."""
+    client = docker.from_env()
+    for container in client.containers.list(all=True, filters={"label": OWNER}):
+        if not psutil.pid_exists(int(container.labels[OWNER])):
+            container.remove(force=True, v=True)
+    for network in client.networks.list(filters={"label": OWNER}):
+        if not psutil.pid_exists(int(network.attrs["Labels"][OWNER])):
+            network.remove()
+    client.close()
+
+
+def _environment(service: dict[str, Any]) -> dict[str, str]:
+    return {name: str(value) for name, value in service.get("environment", {}).items()}
+
+
+def _healthcheck(found: dict[str, Any] | None) -> Healthcheck | None:
+    if found is None:
+        return None
+    nanoseconds = 1_000_000_000
+    return Healthcheck(
+        test=found["test"],
+        interval=int(HEALTH_INTERVAL_S * nanoseconds),
+        timeout=int(compose.seconds(found["timeout"]) * nanoseconds),
+        retries=found["retries"],
+        start_period=int(compose.seconds(found["start_period"]) * nanoseconds),
+    )

@@ -1,0 +1,79 @@
+"""What the compose file promises, read without an engine: who may reach a service, as whom it runs, what it waits for."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+
+from tests.deploy import compose
+
+PARTS = {
+    "cdb_kafka", "cdb_registry", "cdb_connect", "cdb_postgres", "cdb_prepare", "cdb_ws", "cdb_core", "cdb_risk", "cdb_execution",
+    "cdb_timekeeper",
+}  # fmt: skip
+# One ends when its work is done, the other answers nothing: it ends when it cannot work.
+WITHOUT_HEALTH = {"cdb_prepare", "cdb_timekeeper"}
+SERVICES = compose.services({})
+
+each_service = pytest.mark.parametrize("service", SERVICES.values(), ids=SERVICES.keys())
+
+
+def test_every_part_is_a_service() -> None:
+    assert set(SERVICES) == PARTS
+
+
+@each_service
+def test_service_is_reached_from_this_machine_only(service: dict[str, Any]) -> None:
+    assert {port.address for port in compose.ports(service)} <= {"127.0.0.1"}
+    assert "network_mode" not in service
+
+
+@each_service
+def test_service_runs_as_no_root_and_cannot_become_it(service: dict[str, Any]) -> None:
+    assert service["user"].partition(":")[0] not in {"", "0", "root"}
+    assert service["cap_drop"] == ["ALL"]
+    assert service["security_opt"] == ["no-new-privileges:true"]
+
+
+@each_service
+def test_image_has_a_version(service: dict[str, Any]) -> None:
+    assert re.fullmatch(r"[a-z/-]+:\d+(\.\d+)+", service["image"]), service["image"]
+
+
+def test_services_say_whether_they_are_healthy() -> None:
+    assert {name for name, service in SERVICES.items() if "healthcheck" not in service} == WITHOUT_HEALTH
+
+
+def test_stages_start_after_everything_they_need_is_there() -> None:
+    def waits_for(name: str) -> set[str]:
+        direct: dict[str, dict[str, str]] = SERVICES[name].get("depends_on", {})
+        assert {how["condition"] for how in direct.values()} <= {"service_healthy", "service_completed_successfully"}
+        return set(direct).union(*(waits_for(each) for each in direct))
+
+    for name in ("cdb_ws", "cdb_core", "cdb_risk", "cdb_execution", "cdb_timekeeper"):
+        assert waits_for(name) == {"cdb_prepare", "cdb_kafka", "cdb_registry", "cdb_connect", "cdb_postgres"}
+    # A sink that tolerates errors would skip valid rows while its converter finds no registry.
+    assert "cdb_registry" in waits_for("cdb_connect")
+
+
+def test_no_secret_is_a_setting() -> None:
+    for name, service in SERVICES.items():
+        for setting in service.get("environment", {}):
+            secret = any(word in setting.lower() for word in ("password", "secret", "token"))
+            assert not secret or setting.endswith("_FILE"), f"{name}: {setting}"
+    assert all(set(where) == {"file"} for where in compose.document({})["secrets"].values())
+
+
+def test_session_is_the_same_for_all_who_take_part_in_it() -> None:
+    asked = compose.services({"SESSION": "monday"})
+    assert asked["cdb_prepare"]["environment"]["SESSION"] == "monday"
+    for name in ("cdb_ws", "cdb_core", "cdb_risk", "cdb_execution", "cdb_timekeeper"):
+        command = asked[name]["command"]
+        assert command[command.index("--session") + 1] == "monday"
+
+
+def test_template_names_every_variable_with_its_default() -> None:
+    template = (compose.PROJECT_FOLDER / ".env.template").read_text()
+    assert dict(re.findall(r"^#(\w+)=(.*)$", template, re.MULTILINE)) == compose.variables()
