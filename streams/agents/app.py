@@ -28,6 +28,7 @@ AGENTS: dict[str, ModuleType] = {"signals": signals, "risk": risk, "execution": 
 
 # Supervisors wait 30 s before they kill.
 STOP_S_MAX = 27.0
+EXIT_FAILED = 1
 
 logger = logging.getLogger(__name__)
 
@@ -64,11 +65,11 @@ class StageApp(faust.App):
         # The broker is never asked for: nothing of Faust's transport starts.
         super().__init__(f"{setup.session}-{setup.stage}", broker="kafka://127.0.0.1:9", autodiscover=False, web_enabled=False)
         agents = AGENTS[setup.stage]
-        watch, metrics = Watch(setup.session, setup.stage, setup.limits), Metrics(setup.stage)
+        self.watch, self.metrics = Watch(setup.session, setup.stage, setup.limits), Metrics(setup.stage)
         self.worker_service = WorkerService(
-            self, setup.open_worker, watch=watch, metrics=metrics, counted=agents.COUNTED, count=agents.count
+            self, setup.open_worker, watch=self.watch, metrics=self.metrics, counted=agents.COUNTED, count=agents.count
         )
-        self.pages = Pages(watch, metrics, host=setup.host, port=setup.port)
+        self.pages = Pages(self.watch, self.metrics, host=setup.host, port=setup.port)
         self.agent(self.worker_service.channel, name=setup.stage)(agents.agent)
 
     async def _on_agent_error(self, agent: Any, exc: BaseException) -> None:
@@ -109,7 +110,7 @@ async def _run(setups: list[StageSetup]) -> None:
         if hung:
             # Nothing is lost: what is not committed does not exist.
             logger.warning("stages did not end within %.0f s, leaving them", STOP_S_MAX)
-            os._exit(0)
+            os._exit(0 if stop.is_set() else EXIT_FAILED)
     for task in turns:
         if task.done() and not task.cancelled():
             task.result()

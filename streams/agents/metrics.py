@@ -38,7 +38,9 @@ DEAD_LETTERS = Metric(
 TASKS = Metric("streams_tasks", "gauge", "tasks", "Tasks this process holds.")
 FRONTIER = Metric("streams_frontier_seconds", "gauge", "s", "Event time up to which all is stepped, since 1970 UTC.", ("task",))
 QUEUE = Metric("streams_queue_records", "gauge", "records", "Records read and not yet stepped.", ("task", "topic", "partition"))
-LAG = Metric("streams_lag_records", "gauge", "records", "Offsets between the log's end and the place reached.", ("task", "topic", "partition"))
+LAG = Metric(
+    "streams_lag_records", "gauge", "records", "What waits: in the queue, and on the log.", ("task", "topic", "partition")
+)
 TURN_TIME = Metric("streams_turn_seconds", "histogram", "s", "From receiving something to its committed transaction.")
 OUTPUT_AGE = Metric(
     "streams_output_age_seconds", "histogram", "s",

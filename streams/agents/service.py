@@ -22,7 +22,7 @@ from streams.agents.turns import Stepped, Work
 from streams.agents.watch import Phase, Watch
 from streams.domain.records import Record
 from streams.errors import Fenced
-from streams.log.task import Emission
+from streams.log.batch import Emission
 from streams.log.worker import Turn, Worker
 
 MICROSECONDS = 1_000_000
@@ -57,8 +57,7 @@ class WorkerThread:
             future, function = self._calls.get()
             try:
                 future.set_result(function())
-            except BaseException as error:
-                # Raised again where the call is awaited.
+            except BaseException as error:  # noqa: BLE001 (raised again where the call is awaited)
                 future.set_exception(error)
 
 

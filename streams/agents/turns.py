@@ -5,7 +5,7 @@ from collections.abc import AsyncIterable
 from typing import NamedTuple
 
 from streams.domain.records import DeadLetter
-from streams.log.task import Emission
+from streams.log.batch import Emission
 from streams.log.worker import Turn, Worker
 
 

@@ -121,7 +121,7 @@ def on_fill(
     position is valued at `mark` afterwards. A fill beyond the position's size turns it round: the rest opens at the
     fill's own price.
     """
-    assert quantity > 0 and notional > 0, f"a fill must have a size, was {quantity} for {notional}"
+    assert min(quantity, notional) > 0, f"a fill must have a size, was {quantity} for {notional}"
     position = portfolio.positions.setdefault(symbol, {}).setdefault(strategy, BookPosition())
     sign = 1 if side is Side.BUY else -1
     paid = notional * sign
@@ -130,8 +130,9 @@ def on_fill(
     held = abs(position.quantity)
     if position.quantity * sign < 0:
         closed = min(held, quantity)
-        cost_out = position.cost if closed == held else quotient(position.cost * closed, held)
-        closing = paid if closed == quantity else quotient(paid * closed, quantity)
+        # Both are exact where all of it closes: amounts have 12 places.
+        cost_out = quotient(position.cost * closed, held)
+        closing = quotient(paid * closed, quantity)
         realized = -closing - cost_out
         opening = paid - closing
         position.cost -= cost_out

@@ -6,111 +6,48 @@ negative short. Units and signs of each field stand in the `.avsc`; a test holds
 """
 
 from decimal import Decimal
-from enum import StrEnum
 
 import msgspec
 
-
-class Side(StrEnum):
-    BUY = "BUY"
-    SELL = "SELL"
-
-
-class MarkSource(StrEnum):
-    NONE = "NONE"
-    EXCHANGE = "EXCHANGE"
-    MID = "MID"
-    LAST = "LAST"
-
-
-class RegimeName(StrEnum):
-    UNKNOWN = "UNKNOWN"
-    TREND = "TREND"
-    RANGE = "RANGE"
-    HIGH_VOL_CHAOTIC = "HIGH_VOL_CHAOTIC"
-
-
-class OrderType(StrEnum):
-    MARKET = "MARKET"
-    LIMIT = "LIMIT"
-    LIMIT_MAKER = "LIMIT_MAKER"
-    IMMEDIATE_OR_CANCEL = "IMMEDIATE_OR_CANCEL"
-    FILL_OR_KILL = "FILL_OR_KILL"
-    STOP = "STOP"
-    STOP_LIMIT = "STOP_LIMIT"
-    CANCEL = "CANCEL"
-
-
-class Purpose(StrEnum):
-    """Why an order was decided on; all but ENTRY are exits, which are reduce-only."""
-
-    ENTRY = "ENTRY"
-    EXIT = "EXIT"
-    STOP_LOSS = "STOP_LOSS"
-    TAKE_PROFIT = "TAKE_PROFIT"
-    TRAILING_STOP = "TRAILING_STOP"
-    FLATTEN = "FLATTEN"
-    LIQUIDATION = "LIQUIDATION"
-
-
-class ResultStatus(StrEnum):
-    UNKNOWN = "UNKNOWN"
-    PARTIAL = "PARTIAL"
-    FILLED = "FILLED"
-    REJECTED = "REJECTED"
-    CANCELLED = "CANCELLED"
-    EXPIRED = "EXPIRED"
-
-
-class Liquidity(StrEnum):
-    NONE = "NONE"
-    MAKER = "MAKER"
-    TAKER = "TAKER"
-
-
-class LedgerKind(StrEnum):
-    UNKNOWN = "UNKNOWN"
-    REALIZED_PNL = "REALIZED_PNL"
-    FEE = "FEE"
-    FUNDING = "FUNDING"
-    LIQUIDATION = "LIQUIDATION"
-    LIQUIDATION_FEE = "LIQUIDATION_FEE"
-    TRANSFER = "TRANSFER"
-    CONVERSION = "CONVERSION"
-
-
-class RiskMode(StrEnum):
-    RUNNING = "RUNNING"
-    REDUCE_ONLY = "REDUCE_ONLY"
-    HALT_ALL = "HALT_ALL"
-
-
-class AlertLevel(StrEnum):
-    INFO = "INFO"
-    WARNING = "WARNING"
-    CRITICAL = "CRITICAL"
-
-
-class CommandKind(StrEnum):
-    UNKNOWN = "UNKNOWN"
-    HALT = "HALT"
-    REDUCE_ONLY = "REDUCE_ONLY"
-    RESUME_REQUEST = "RESUME_REQUEST"
-    RESUME_CONFIRM = "RESUME_CONFIRM"
-    CANCEL = "CANCEL"
-    FLATTEN = "FLATTEN"
-    RESET = "RESET"
-
-
-class InstrumentKind(StrEnum):
-    SPOT = "SPOT"
-    PERPETUAL = "PERPETUAL"
-
-
-class InstrumentStatus(StrEnum):
-    ONLINE = "ONLINE"
-    PAUSED = "PAUSED"
-    OFFLINE = "OFFLINE"
+from streams.domain.vocabulary import (
+    AlertLevel as AlertLevel,
+)
+from streams.domain.vocabulary import (
+    CommandKind as CommandKind,
+)
+from streams.domain.vocabulary import (
+    InstrumentKind as InstrumentKind,
+)
+from streams.domain.vocabulary import (
+    InstrumentStatus as InstrumentStatus,
+)
+from streams.domain.vocabulary import (
+    LedgerKind as LedgerKind,
+)
+from streams.domain.vocabulary import (
+    Liquidity as Liquidity,
+)
+from streams.domain.vocabulary import (
+    MarkSource as MarkSource,
+)
+from streams.domain.vocabulary import (
+    OrderType as OrderType,
+)
+from streams.domain.vocabulary import (
+    Purpose as Purpose,
+)
+from streams.domain.vocabulary import (
+    RegimeName as RegimeName,
+)
+from streams.domain.vocabulary import (
+    ResultStatus as ResultStatus,
+)
+from streams.domain.vocabulary import (
+    RiskMode as RiskMode,
+)
+from streams.domain.vocabulary import (
+    Side as Side,
+)
 
 
 class Record(msgspec.Struct, frozen=True, kw_only=True):

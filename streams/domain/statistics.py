@@ -89,9 +89,8 @@ def _take(result: OrderResult, running: dict[tuple[str, str, str], _Trip], done:
     if trip is not None and trip.side is not result.side:
         closed = min(trip.held, quantity)
         # A fill that turns a position round pays its fee for both trips, by quantity.
-        whole = closed == quantity
-        closed_notional = notional if whole else quotient(notional * closed, quantity)
-        closed_fee = fee if whole else quotient(fee * closed, quantity)
+        closed_notional = quotient(notional * closed, quantity)
+        closed_fee = quotient(fee * closed, quantity)
         trip.held -= closed
         trip.closed += closed_notional
         trip.fees += closed_fee
@@ -99,7 +98,7 @@ def _take(result: OrderResult, running: dict[tuple[str, str, str], _Trip], done:
             done.append(_completed(key, trip, result.time))
             del running[key]
             trip = None
-        if whole:
+        if closed == quantity:
             return
         quantity, notional, fee = quantity - closed, notional - closed_notional, fee - closed_fee
     if trip is None:

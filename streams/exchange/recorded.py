@@ -268,7 +268,7 @@ def _lines(file: int, path: str) -> Iterator[_Line]:
 
 def _opened(path: str) -> BinaryIO:
     if path.endswith(".gz"):
-        return cast(BinaryIO, BufferedReader(cast(Any, gzip.open(path, "rb")), _BUFFER_BYTES))
+        return cast("BinaryIO", BufferedReader(cast("Any", gzip.open(path, "rb")), _BUFFER_BYTES))
     return open(path, "rb", buffering=_BUFFER_BYTES)
 
 

@@ -7,7 +7,7 @@ a journal entry with the source position, the clock and the running digest. So a
 flush: nothing is lost and nothing doubled, and an altered market record is found like any other. When to flush is the
 runner's matter (`streams.exchange.pacing`); no record's bytes depend on it.
 
-`outputs_digest` is `streams.log.task.chained` over topic, key and Avro payload of the feed's records in the order
+`outputs_digest` is `streams.log.batch.chained` over topic, key and Avro payload of the feed's records in the order
 written, which is their canonical order. Instruments come first, with the time before the first push's.
 """
 
@@ -24,11 +24,11 @@ from streams.exchange.clock import ClockState, LogicalClock, Stamp
 from streams.exchange.counters import FeedCounters
 from streams.exchange.instruments import InstrumentSpec
 from streams.exchange.push import Position, Push
+from streams.log.batch import NO_DIGEST, chained
 from streams.log.codec import HEADER_LENGTH, Codec
 from streams.log.interface import Log, Partition, watermark_headers
 from streams.log.journal import entry_digest, newest_entry
 from streams.log.layout import FEED_TOPICS, Layout
-from streams.log.task import NO_DIGEST, chained
 from streams.stages.state import decode_state, encode_state
 
 STAGE, TASK = "feed", 0

@@ -20,7 +20,7 @@ from typing import Any, NamedTuple, get_args, get_origin, get_type_hints
 
 import msgspec
 from fastavro import parse_schema, schemaless_reader, schemaless_writer
-from fastavro.schema import SchemaParseException
+from fastavro.read import SchemaResolutionError
 
 import schemas
 from streams.domain.money import SCALE, UNIT
@@ -131,8 +131,10 @@ class _Writer:
         out.write(prefix)
         try:
             schemaless_writer(out, self._schema, values)
-        except OverflowError as error:
+        except (OverflowError, ValueError) as error:
             wide = [name for name, value in values.items() if isinstance(value, int) and not -(2**63) <= value < 2**63]
+            if not wide:
+                raise
             raise ValueError(f"{self._name}.{' '.join(wide)} must be within 64 bits") from error
         return out.getvalue()
 

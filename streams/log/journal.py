@@ -12,10 +12,10 @@ from typing import NamedTuple
 
 from streams.domain.records import JournalEntry, SnapshotChunk
 from streams.errors import ReplayMismatch
+from streams.log.batch import NO_DIGEST, Batch, Cut, Standing, Taken
 from streams.log.codec import Codec
 from streams.log.interface import Log, Message, Partition
 from streams.log.layout import Layout
-from streams.log.task import NO_DIGEST, Batch, Cut, Standing, Taken
 from streams.stages.state import state_digest
 
 CHUNK_BYTES_MAX = 512 * 1024

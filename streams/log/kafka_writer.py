@@ -1,12 +1,15 @@
 """
 The transactional writer on Kafka: what its errors mean for the transaction and for the writer.
 
-Three outcomes of a failed call. An abortable error aborts the transaction and raises `LogError`; the writer lives on. Fencing
-raises `Fenced` and so does every later call. Anything fatal else, and a commit whose outcome cannot be learnt in time, raises
-`LogError` and ends the writer: who goes on opens a new one, which waits for or aborts what the old one left.
+Three outcomes of a failed call. An abortable error aborts the transaction and raises `LogError`; the writer lives on.
+Fencing raises `Fenced` and so does every later call. Anything fatal else, and a commit whose outcome cannot be learnt in time,
+raises `LogError` and ends the writer: who goes on opens a new one, which waits for or aborts what the old one left.
 
-Kafka tells a writer whose transaction timed out the same as one that was fenced. So a fencing error is believed only while the
-transaction is younger than its time-out; later it is a `LogError`, and who opens the writer again learns the truth.
+A commit holds when it returns, but the broker writes the markers that let readers see it a moment later: until then the last
+stable offset stays where it was. Who must not miss it asks `Log.committed`, which waits.
+
+Kafka tells a writer whose transaction timed out the same as one that was fenced. So a fencing error is believed only while
+the transaction is younger than its time-out; later it is a `LogError`, and who opens the writer again learns the truth.
 """
 
 import time as clock
@@ -33,7 +36,7 @@ _GROUP_ERRORS = frozenset({KafkaError.ILLEGAL_GENERATION, KafkaError.UNKNOWN_MEM
 
 
 class KafkaWriter:
-    """One transaction at a time under a transactional id; see `Writer`. `check` raises `LogError` for a missing partition."""
+    """One transaction at a time under a transactional id; see `Writer`. `check` raises for a missing partition."""
 
     def __init__(self, endpoint: Endpoint, name: str, check: Callable[[Partition], None]) -> None:
         self._endpoint = endpoint
@@ -46,7 +49,8 @@ class KafkaWriter:
         self._end: LogError | None = None
         self._closed = False
         self._producer = Producer(
-            {**producer_settings(endpoint, name), "on_delivery": self._on_delivery, "error_cb": self._on_error}, logger=LOGGER
+            {**producer_settings(endpoint, name), "on_delivery": self._on_delivery, "error_cb": self._on_error},
+            logger=LOGGER,
         )
         self._insist(self._producer.init_transactions, "opening")
 

@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 from streams.domain.records import Command, JournalEntry
 from streams.errors import LogError, ReplayMismatch
+from streams.log.batch import NO_DIGEST, Taken
 from streams.log.codec import Codec
 from streams.log.interface import Log, Partition
 from streams.log.journal import (
@@ -25,7 +26,7 @@ from streams.log.journal import (
     taken_of,
 )
 from streams.log.layout import Layout
-from streams.log.task import NO_DIGEST, Taken, Task
+from streams.log.task import Task
 from streams.stages.contract import Stage
 
 AGREE_S_MAX = 30.0

@@ -9,7 +9,7 @@ import hashlib
 from collections import deque
 from collections.abc import Iterable
 from decimal import localcontext
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgspec
 
@@ -18,64 +18,13 @@ from streams.domain.money import EXACT
 from streams.domain.records import Command, DeadLetter, Record
 from streams.domain.rules import broken_rule
 from streams.errors import DecodeError
-from streams.log.codec import HEADER_LENGTH, Codec
+from streams.log.batch import NO_DIGEST, Batch, Cut, Emission, Standing, Taken, chained
+from streams.log.codec import Codec
 from streams.log.interface import Message, Partition, watermark_of
 from streams.log.layout import OUTSIDE_TOPICS, Layout
 from streams.log.merge import BEFORE_TIME, Merge, MergeInput, Rejected
 from streams.stages.contract import NEVER, Event, Output, Stage
 from streams.stages.state import state_digest
-
-NO_DIGEST = "0" * 64
-
-
-class Emission(NamedTuple):
-    """A record to append to `topic` (without session), partition = the task's number."""
-
-    topic: str
-    key: str
-    value: bytes
-    time: int
-    digest: str  # the running digest after this record
-
-
-class Taken(NamedTuple):
-    """A command in the journal: its id, where it stands, the time it was taken at, and the sha256 of its bytes."""
-
-    command_id: str
-    partition: int
-    offset: int
-    time: int
-    digest: str
-
-
-class Cut(NamedTuple):
-    """A snapshot: the state after every event before `time` and none after, and where the task stood then."""
-
-    time: int
-    state: bytes
-    state_digest: str
-    standing: "Standing"
-
-
-class Standing(NamedTuple):
-    """Where a task is: its places in its inputs and the running totals of its outputs."""
-
-    frontier: int
-    places: list[tuple[str, int, int, int]]
-    commands_offset: int
-    outputs_count: int
-    outputs_digest: str
-
-
-class Batch(NamedTuple):
-    """What one transaction of a task holds besides its watermarks."""
-
-    emissions: list[Emission]
-    dead_letters: list[DeadLetter]
-    taken: list[Taken]
-    cuts: list[Cut]
-    standing: Standing
-    events: int
 
 
 class Task:
@@ -366,8 +315,3 @@ class Task:
         standing = self.standing()._replace(frontier=time - 1)
         self._cuts.append(Cut(time, state, state_digest(state), standing))
         self._snapshot_due = time + self.snapshot_interval
-
-
-def chained(digest: str, topic: str, key: str, value: bytes) -> str:
-    """The running digest after one more record; schema ids differ between registries, so the header is left out."""
-    return hashlib.sha256(f"{digest}\x00{topic}\x00{key}\x00".encode() + value[HEADER_LENGTH:]).hexdigest()

@@ -13,12 +13,13 @@ from typing import NamedTuple
 
 from streams.domain.parameters import SessionSettings
 from streams.errors import Fenced, LogError, PartitionsLost
+from streams.log.batch import Batch
 from streams.log.codec import Codec
 from streams.log.interface import Log, Message, Partition, Reader, watermark_headers
 from streams.log.journal import JournalWriter, entry_digest
 from streams.log.layout import Layout
 from streams.log.takeover import take_over
-from streams.log.task import Batch, Task
+from streams.log.task import Task
 from streams.stages.contract import StageFactory
 
 MICROSECONDS = 1_000_000

@@ -159,7 +159,7 @@ class _Pass:
                 if messages:
                     deadline = time.monotonic() + READ_SECONDS_MAX
                 elif time.monotonic() > deadline:
-                    raise LogError(f"{sorted(unread)[0]} must be readable, was silent for {READ_SECONDS_MAX:.0f} s")
+                    raise LogError(f"{min(unread)} must be readable, was silent for {READ_SECONDS_MAX:.0f} s")
                 yield [
                     each for each in messages
                     if each.value is not None and each.offset < ends[Partition(each.topic, each.partition)]
@@ -200,7 +200,7 @@ class _Comparison:
 
     def report(self, ends: Mapping[int, int]) -> TableReport:
         """The outcome, after looking for rows below the `ends` of their partitions that no record has."""
-        rows, extra = self._table.extra(self._connection, self._session, self._seen, ends)
+        rows, extra = self._table.rows_without_record(self._connection, self._session, self._seen, ends)
         return TableReport(
             table=self._table.name, topic=self._topic, records=len(self._seen), rows=rows, missing=len(self._missing),
             extra=len(extra), different=self._different, undecodable=self.undecodable, repaired=self._repaired,

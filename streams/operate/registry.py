@@ -9,7 +9,7 @@ that old records decode.
 import json
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import Any, Self
 
 import httpx
 
@@ -61,7 +61,7 @@ class _Registry:
         # The environment's proxies are for the world outside, not for a registry of ours.
         self._client = httpx.Client(timeout=ANSWER_SECONDS_MAX, trust_env=False)
 
-    def __enter__(self) -> "_Registry":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:

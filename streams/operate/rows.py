@@ -43,7 +43,7 @@ class Table:
         found = connection.execute(query, (session, list(event_ids))).fetchall()
         return {row[key]: tuple(map(self._comparable, self.fields, row)) for row in found}
 
-    def extra(
+    def rows_without_record(
         self, connection: psycopg.Connection, session: str, known: Collection[str], ends: Mapping[int, int]
     ) -> tuple[int, list[str]]:
         """How many rows of the session stand below the `ends` of their partitions, and the ids of those not `known`, sorted."""

@@ -7,41 +7,27 @@ Compared are: every data record of every output topic (key, payload), the runnin
 entries, the feed's own digest over its records, and each snapshot's state where the replay passes the same moment.
 """
 
-import heapq
 import json
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
-from streams.domain.ids import order_key
 from streams.domain.parameters import SessionSettings
 from streams.domain.records import Command, JournalEntry, SnapshotChunk
 from streams.errors import DecodeError, LogError
+from streams.log.batch import Emission, Taken
 from streams.log.codec import HEADER_LENGTH, Codec
 from streams.log.interface import Log, Message, Partition
-from streams.log.journal import entry_digest, read_range, taken_of
-from streams.log.layout import FEED_TOPICS, Layout
-from streams.log.task import NO_DIGEST, Emission, Taken, Task, chained
+from streams.log.journal import read_range, taken_of
+from streams.log.layout import Layout
+from streams.log.task import Task
+from streams.replay.feed_replay import FeedReplay
+from streams.replay.journal_check import Divergence, Journal
 from streams.stages.contract import Stage, StageFactory
 
 READ_MAX = 4000
 MICROSECONDS = 1_000_000
 
 Progress = Callable[[str, int], None]
-
-
-class Divergence(NamedTuple):
-    """The first place where replay and log differ."""
-
-    topic: str
-    partition: int
-    offset: int | None  # None where the log lacks the record
-    what: str
-    expected: str
-    found: str
-
-    def __str__(self) -> str:
-        place = f"{self.topic}/{self.partition} offset {self.offset if self.offset is not None else 'at the end'}"
-        return f"{place}: {self.what} must be {self.expected}, was {self.found}"
 
 
 class Verdict(NamedTuple):
@@ -62,7 +48,9 @@ class Verdict(NamedTuple):
         return sum(self.records.values())
 
 
-def verify(log: Log, settings: SessionSettings, codec: Codec, stages: tuple[StageFactory, ...], progress: Progress | None = None) -> Verdict:
+def verify(
+    log: Log, settings: SessionSettings, codec: Codec, stages: tuple[StageFactory, ...], progress: Progress | None = None
+) -> Verdict:
     """
     Replays every task of a session and compares. `progress` is told (task name, events stepped so far).
 
@@ -72,7 +60,8 @@ def verify(log: Log, settings: SessionSettings, codec: Codec, stages: tuple[Stag
     records: dict[str, int] = {}
     divergences: list[Divergence] = []
     entries = snapshots = events = 0
-    runs = [_FeedReplay(log, layout, codec)] + [
+    runs: list[FeedReplay | _TaskReplay] = [FeedReplay(log, layout, codec)]
+    runs += [
         _TaskReplay(log, layout, codec, stage_of(settings, number), number, settings, progress)
         for stage_of in stages
         for number in range(layout.tasks(stage_of(settings, 0)))
@@ -87,89 +76,6 @@ def verify(log: Log, settings: SessionSettings, codec: Codec, stages: tuple[Stag
         snapshots += run.snapshots
         events += run.events
     return Verdict(records, entries, snapshots, events, divergences)
-
-
-class _Journal:
-    """A journal partition read from its start, its chain checked on the way."""
-
-    def __init__(self, log: Log, partition: Partition, codec: Codec) -> None:
-        self.partition = partition
-        self._codec = codec
-        self._messages = read_range(log, partition, log.start_offset(partition), log.end_offset(partition))
-        self._sequence = 0
-        self._previous = NO_DIGEST
-
-    def read(self) -> Iterator[tuple[Message, JournalEntry] | Divergence]:
-        """Each entry with its message; a divergence, and nothing after it, where the chain breaks."""
-        for message in self._messages:
-            entry = self._codec.decode(message.value or b"", JournalEntry)
-            assert isinstance(entry, JournalEntry)
-            if (entry.sequence, entry.previous_digest) != (self._sequence, self._previous):
-                yield self._broken(message, entry)
-                return
-            self._sequence += 1
-            self._previous = entry_digest((message.value or b"")[HEADER_LENGTH:])
-            yield message, entry
-
-    def _broken(self, message: Message, entry: JournalEntry) -> Divergence:
-        return Divergence(
-            self.partition.topic, self.partition.number, message.offset, "the journal's chain",
-            f"entry {self._sequence} after {self._previous}", f"entry {entry.sequence} after {entry.previous_digest}",
-        )  # fmt: skip
-
-
-class _FeedReplay:
-    """The feed's records against the digest in its journal: a feed cannot be run again, but its record can be trusted or not."""
-
-    def __init__(self, log: Log, layout: Layout, codec: Codec) -> None:
-        self._log, self._layout, self._codec = log, layout, codec
-        self.compared: dict[str, int] = {}
-        self.entries = self.snapshots = self.events = 0
-
-    def run(self) -> Divergence | None:
-        last: tuple[Message, JournalEntry] | None = None
-        for found in _Journal(self._log, self._layout.journal("feed", 0), self._codec).read():
-            if isinstance(found, Divergence):
-                return found
-            last = found
-            self.entries += 1
-        count, digest = self._digest()
-        if last is None:
-            return None
-        message, entry = last
-        if (entry.outputs_count, entry.outputs_digest) != (count, digest):
-            return Divergence(
-                self._layout.full("journal"), message.partition, message.offset, "the feed's digest over its records",
-                f"{entry.outputs_digest} after {entry.outputs_count} records", f"{digest} after {count} records on the topics",
-            )  # fmt: skip
-        return None
-
-    def _digest(self) -> tuple[int, str]:
-        """Every record the feed wrote, in the order of its logical time, which is strictly increasing over all partitions."""
-        digest, count = NO_DIGEST, 0
-        for topic, message in _by_time(self._log, self._layout, self._codec):
-            assert message.value is not None
-            digest = chained(digest, topic, (message.key or b"").decode(), message.value)
-            count += 1
-            self.compared[topic] = self.compared.get(topic, 0) + 1
-        return count, digest
-
-
-def _by_time(log: Log, layout: Layout, codec: Codec) -> Iterator[tuple[str, Message]]:
-    def stream(topic: str, number: int) -> Iterator[tuple[tuple[int, object], str, Message]]:
-        partition = layout.at(topic, number)
-        for message in read_range(log, partition, log.start_offset(partition), log.end_offset(partition)):
-            if message.value is None:
-                continue
-            try:
-                record = codec.decode(message.value, layout.record_of(topic))
-            except DecodeError:
-                continue  # poison of others: its dead letter says so, the feed never wrote it
-            yield (record.time, order_key(record.event_id)), topic, message
-
-    streams = [stream(topic, number) for topic in FEED_TOPICS for number in range(layout.count(topic))]
-    for _, topic, message in heapq.merge(*streams, key=lambda item: item[0]):
-        yield topic, message
 
 
 class _TaskReplay:
@@ -190,7 +96,7 @@ class _TaskReplay:
 
     def run(self) -> Divergence | None:
         journal: list[tuple[Message, JournalEntry]] = []
-        for found in _Journal(self._log, self._layout.journal(self._stage.name, self._number), self._codec).read():
+        for found in Journal(self._log, self._layout.journal(self._stage.name, self._number), self._codec).read():
             if isinstance(found, Divergence):
                 return found
             journal.append(found)
@@ -305,7 +211,9 @@ class _TaskReplay:
             message = next(expected, None)
             if message is not None:
                 assert message.value is not None
-                return Divergence(message.topic, message.partition, message.offset, "the end of " + topic, "here", self._words(message.value))
+                return Divergence(
+                    message.topic, message.partition, message.offset, "the end of " + topic, "here", self._words(message.value)
+                )
         return None
 
     def _compare_snapshots(self) -> Divergence | None:

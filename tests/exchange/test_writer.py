@@ -13,9 +13,9 @@ from streams.errors import ConfigError, FeedError, Fenced
 from streams.exchange.push import Feed
 from streams.exchange.recorded import RecordedFeed
 from streams.exchange.writer import FeedWriter
+from streams.log.batch import NO_DIGEST, chained
 from streams.log.journal import entry_digest
 from streams.log.memory import MemoryLog
-from streams.log.task import NO_DIGEST, chained
 from tests.exchange.sessions import (
     CODEC,
     T0,
