@@ -42,7 +42,7 @@ _SAMPLES: tuple[r.Record, ...] = (
     ),
     r.Candle(
         **_carried("signals", NOON + 62_000_000), symbol="BTCUSDT", interval_seconds=60, open_time=NOON,
-        close_time=NOON + 60_000_000, open=D("57100"), high=D("57150.5"), low=D("57099.99"), close=D("57123.45"),
+        close_time=NOON + 60_000_000, open=D(57100), high=D("57150.5"), low=D("57099.99"), close=D("57123.45"),
         volume=D("12.345678"), quote_volume=D("705123.456789012345"), trade_count=312, late_trades=1,
     ),
     r.Regime(**_carried("signals"), symbol="BTCUSDT", regime=r.RegimeName.TREND, adx=D("27.5"), atr_ratio=None),
@@ -124,7 +124,7 @@ _SAMPLES: tuple[r.Record, ...] = (
 SAMPLES: dict[type[r.Record], r.Record] = {type(each): each for each in _SAMPLES}
 
 
-def sample(kind: type[R], **changes: Any) -> R:
+def sample(kind: type[R], /, **changes: Any) -> R:
     """The ordinary record of that type, with changes."""
     found = SAMPLES[kind]
     assert isinstance(found, kind)

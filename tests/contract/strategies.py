@@ -1,0 +1,48 @@
+"""Records with any values their types allow, derived from the structs."""
+
+from decimal import Decimal
+from enum import Enum
+from types import NoneType, UnionType
+from typing import Any, get_args, get_origin, get_type_hints
+
+from hypothesis import strategies as st
+
+from streams.domain.money import EXACT, SCALE
+from streams.domain.records import Record
+
+DECIMAL_MAX = 10**38 - 1
+
+
+def decimals() -> st.SearchStrategy[Decimal]:
+    """Every value of decimal(38,12)."""
+    small = st.integers(-(10**6), 10**6)
+    return (small | st.integers(-DECIMAL_MAX, DECIMAL_MAX)).map(lambda number: EXACT.scaleb(Decimal(number), -SCALE))
+
+
+def records(kind: type[Record]) -> st.SearchStrategy[Record]:
+    """Any record of that type, also one that breaks the rules."""
+    return st.builds(kind, **_fields(kind))
+
+
+def _fields(kind: type) -> dict[str, st.SearchStrategy[Any]]:
+    return {name: _values(hint) for name, hint in get_type_hints(kind).items()}
+
+
+def _values(hint: Any) -> st.SearchStrategy[Any]:
+    if hint is Decimal:
+        return decimals()
+    if hint is str:
+        return st.text(max_size=12)
+    if hint is bool:
+        return st.booleans()
+    if hint is int:
+        return st.integers(-(2**63), 2**63 - 1)
+    if hint is bytes:
+        return st.binary(max_size=40)
+    if isinstance(hint, type) and issubclass(hint, Enum):
+        return st.sampled_from(list(hint))
+    if get_origin(hint) is UnionType:
+        return st.none() | _values(next(each for each in get_args(hint) if each is not NoneType))
+    assert get_origin(hint) is list, hint
+    (item,) = get_args(hint)
+    return st.lists(st.builds(item, **_fields(item)), max_size=3)
