@@ -140,8 +140,8 @@ def test_worker_takes_its_tasks_is_healthy_and_exits_0_when_told_to_stop(
 def test_three_stages_in_one_process_write_what_a_backtest_writes(make_session: Callable[..., Session], cdb: Launcher) -> None:
     session = make_session(seconds=40)
     worker = start_worker(cdb, session, "all")
-    for number in range(3):
-        worker.until(lambda port=worker.port + number: worker.page("health", port=port)[0] == 200, f"page {number} being healthy")
+    ports = range(worker.port, worker.port + 3)
+    worker.until(lambda: [worker.page("health", port=port)[0] for port in ports] == [200] * 3, "three healthy pages")
     session.feed()
     worker.until(lambda: session.has_come_to_the_end(*STAGES), "coming to the feed's end")
     backtest = session.run_in_memory()
