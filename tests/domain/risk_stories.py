@@ -159,8 +159,9 @@ class Story:
             time=self.now, account=order.account, strategy=order.strategy, symbol=order.symbol,
             order_id=order.event_id, side=order.side, status=status, terminal=terminal, reason=None, quantity=filled,
             price=D(price) if filled else None, notional=filled * D(price), cumulative_quantity=filled,
-            remaining_quantity=order.quantity - filled, fee=D(fee), fee_asset="USDT", liquidity=Liquidity.TAKER, decision_mark=order.decision_mark, slippage_bps=None,
-            latency_us=LATENCY, fill_time=self.now - LATENCY // 2, model="book_walk", market_event_id=None,
+            remaining_quantity=order.quantity - filled, fee=D(fee), fee_asset="USDT",
+            liquidity=Liquidity.TAKER, decision_mark=order.decision_mark, slippage_bps=None, latency_us=LATENCY,
+            fill_time=self.now - LATENCY // 2, model="book_walk", market_event_id=None,
         ))
 
     def reject(self, order: Order, *, after: str = "0.1") -> list[Record]:

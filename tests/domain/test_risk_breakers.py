@@ -1,9 +1,12 @@
-"""The day's loss, the drawdown breaker and the breaker of failed executions: what trips them, what they do, what ends them."""
+"""The day's loss, the drawdown breaker and the breaker of failed executions: what trips them, what they do, what ends
+them."""
+
+from typing import Any
 
 from streams.domain.records import Alert, AlertLevel, Order, PortfolioSnapshot, Purpose, ResultStatus, RiskMode, Side
 from tests.domain.risk_stories import D, Story, make_settings, only
 
-BOLD = {
+BOLD: dict[str, Any] = {
     # 100,000 x .1 / .4 = 25,000, a quarter of equity in one position, and a stop far below.
     "risk_per_trade_pct": D("0.1"), "stop_loss_pct": D("0.4"), "max_position_pct": D("0.25"),
     "max_symbol_exposure_pct": D("0.25"),
@@ -45,9 +48,8 @@ def test_the_days_loss_counts_anew_from_midnight_utc() -> None:
 
 def test_the_drawdown_breaker_closes_everything_then_halts() -> None:
     # 125 units each of two symbols; the first falls to 50: 6,250 of 100,000 lost, above 5 %.
-    settings = make_settings(
-        **BOLD | {"risk_per_trade_pct": D("0.05")}, circuit_breaker_threshold_pct=D("0.06"), max_daily_drawdown_pct=D("0.2"),
-    )
+    bold = BOLD | {"risk_per_trade_pct": D("0.05")}
+    settings = make_settings(**bold, circuit_breaker_threshold_pct=D("0.06"), max_daily_drawdown_pct=D("0.2"))
     story = Story(settings, symbols=("BTCUSDT", "ETHUSDT"))
     story.long("100")
     story.long("100", symbol="ETHUSDT")
@@ -72,7 +74,9 @@ def test_an_entry_that_fills_after_the_breaker_tripped_is_closed_as_well() -> No
     story.mark("100", symbol="ETHUSDT")
     late = story.signal(Side.BUY, "100", symbol="ETHUSDT")
     assert late.approved
-    story.mark("75")
+    [exit_order] = only(Order, story.mark("75"))
+    story.result(exit_order, price="75")
+    assert story.account().mode is RiskMode.REDUCE_ONLY, "flat, but not for long"
     story.result(late, price="100")
     assert [o.purpose for o in only(Order, story.mark("100", symbol="ETHUSDT"))] == [Purpose.FLATTEN]
 

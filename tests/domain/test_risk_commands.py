@@ -132,13 +132,16 @@ def test_flatten_reaches_an_entry_that_is_still_on_its_way() -> None:
 def test_a_command_for_all_is_answered_by_each_account_and_one_for_another_task_by_none() -> None:
     story = Story(make_settings(accounts=[AccountParameters(name="b"), AccountParameters(name="a")]))
     made = story.command(CommandKind.HALT, account="*")
-    assert [(alert.account, alert.level) for alert in only(Alert, made)] == [("a", AlertLevel.INFO), ("b", AlertLevel.INFO)]
+    answers = [(alert.account, alert.level) for alert in only(Alert, made)]
+    assert answers == [("a", AlertLevel.INFO), ("b", AlertLevel.INFO)]
     assert story.command(CommandKind.HALT, account="elsewhere") == []
 
 
 def test_a_reset_starts_the_peak_anew_or_the_breaker_would_trip_again() -> None:
-    story = Story(make_settings(circuit_breaker_threshold_pct=D("0.05"), stop_loss_pct=D("0.5"), max_daily_drawdown_pct=D("0.2"),
-                                risk_per_trade_pct=D("0.1"), max_position_pct=D("0.25"), max_symbol_exposure_pct=D("0.25")))
+    story = Story(make_settings(
+        circuit_breaker_threshold_pct=D("0.05"), stop_loss_pct=D("0.5"), max_daily_drawdown_pct=D("0.2"),
+        risk_per_trade_pct=D("0.1"), max_position_pct=D("0.25"), max_symbol_exposure_pct=D("0.25"),
+    ))
     story.long("100")  # 200 units: 20,000 of 100,000
     [order] = only(Order, story.mark("75"))
     story.result(order, price="75")

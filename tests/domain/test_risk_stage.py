@@ -1,7 +1,5 @@
 """The stage as hosts see it: timers, ids, in flight, states, and accounts that never touch each other."""
 
-from collections.abc import Callable
-
 import msgspec
 import pytest
 from hypothesis import given, settings
@@ -80,8 +78,9 @@ def test_marks_of_a_dead_feed_keep_no_data_fresh() -> None:
     story = Story()
     story.mark("100")
     last = story.now
-    assert [a.code for a in only(Alert, story.mark("100", after="5", feed_down=True, market_time=last))] == ["FEED_DOWN"]
-    assert only(Alert, story.mark("100", after="5", feed_down=True, market_time=last)) == []
+    down = {"after": "5", "feed_down": True, "market_time": last}
+    assert [a.code for a in only(Alert, story.mark("100", **down))] == ["FEED_DOWN"]
+    assert only(Alert, story.mark("100", **down)) == []
     assert [(a.code, a.time - last) for a in only(Alert, story.wait(60))] == [("DATA_STALE", 30 * SECOND)]
     assert [a.code for a in only(Alert, story.mark("100"))] == ["FEED_UP", "DATA_FRESH"]
 
@@ -102,7 +101,10 @@ def test_only_accounts_that_trade_a_symbol_hear_of_it() -> None:
 
 def test_an_order_is_awaited_from_its_decision_plus_both_latencies_until_its_last_result() -> None:
     story = Story()
-    due: Callable[[], int | None] = lambda: story.stage.answer_due(story.state, "order_results")  # noqa: E731
+
+    def due() -> int | None:
+        return story.stage.answer_due(story.state, "order_results")
+
     assert due() == NEVER
     story.mark("100")
     order = story.signal(Side.BUY, "100")

@@ -34,7 +34,7 @@ def test_each_limit_that_cuts_is_named_with_what_it_left() -> None:
 
 
 def test_an_exceeded_limit_leaves_nothing_rather_than_less() -> None:
-    outcome = size("100000", ("position", "-5"))
+    outcome = size("100000", ("position", "-5000"))
     assert (outcome.quantity, outcome.notional) == (0, 0)
 
 
