@@ -2,14 +2,16 @@
 The transactional writer on Kafka: what its errors mean for the transaction and for the writer.
 
 Three outcomes of a failed call. An abortable error aborts the transaction and raises `LogError`; the writer lives on.
-Fencing raises `Fenced` and so does every later call. Anything fatal else, and a commit whose outcome cannot be learnt in time,
-raises `LogError` and ends the writer: who goes on opens a new one, which waits for or aborts what the old one left.
+Fencing raises `Fenced` and so does every later call. Anything fatal else, and a commit whose outcome cannot be learnt
+in time, raises `LogError` and ends the writer: who goes on opens a new one, which waits for or aborts what the old one
+left.
 
-A commit holds when it returns, but the broker writes the markers that let readers see it a moment later: until then the last
-stable offset stays where it was. Who must not miss it asks `Log.committed`, which waits.
+A commit holds when it returns, but the broker writes the markers that let readers see it a moment later: until then
+the last stable offset stays where it was. Who must not miss it asks `Log.committed`, which waits.
 
-Kafka tells a writer whose transaction timed out the same as one that was fenced. So a fencing error is believed only while
-the transaction is younger than its time-out; later it is a `LogError`, and who opens the writer again learns the truth.
+Kafka tells a writer whose transaction timed out the same as one that was fenced. So a fencing error is believed only
+while the transaction is younger than its time-out; later it is a `LogError`, and who opens the writer again learns the
+truth.
 """
 
 import time as clock
@@ -72,14 +74,15 @@ class KafkaWriter:
         if partition not in self._known:
             self._check(partition)
             self._known.add(partition)
-        # Kafka keeps milliseconds, and librdkafka takes 0 for "now": what is before the first event (a task's first journal
-        # entry) stands at 1 ms.
+        # Kafka keeps milliseconds, and librdkafka takes 0 for "now": what is before the first event (a task's first
+        # journal entry) stands at 1 ms.
         assert time >= 0, f"time must not be negative, was {time} µs"
         milliseconds = max(time // 1000, 1)
         while True:
             try:
                 self._producer.produce(
-                    partition[0], value, key, partition[1], timestamp=milliseconds, headers=list(headers) if headers else None
+                    partition[0], value, key, partition[1], timestamp=milliseconds,
+                    headers=list(headers) if headers else None,
                 )
             except BufferError:
                 self._make_room(partition)

@@ -3,11 +3,13 @@
 import socket
 import time as clock
 from collections.abc import Iterator
+from functools import partial
 from itertools import count
 from typing import Any
 from uuid import uuid4
 
 import pytest
+from confluent_kafka import Consumer, TopicPartition
 
 from streams.errors import Fenced, LogError
 from streams.log.interface import Log, Partition, Writer
@@ -37,6 +39,9 @@ class KafkaWorld:
         self._prefix = f"contract-{uuid4().hex[:12]}"
         self._numbers = count(1)
         self._others: list[KafkaLog] = []
+        self._uncommitted = Consumer(
+            {"bootstrap.servers": bootstrap, "group.id": self._prefix, "isolation.level": "read_uncommitted"}
+        )
 
     def name(self) -> str:
         return f"{self._prefix}-{next(self._numbers)}"
@@ -48,6 +53,16 @@ class KafkaWorld:
         self._others.append(KafkaLog(self.bootstrap, client_id="impatient", timeout_s=1.0))
         return self._others[-1]
 
+    def settle(self, *partitions: Partition) -> None:
+        """The last stable offset has come up with the log's end, which only a reader of uncommitted records sees."""
+        for partition in partitions:
+            poll_until(partial(self._is_settled, partition))
+
+    def _is_settled(self, partition: Partition) -> bool:
+        place = TopicPartition(partition.topic, partition.number)
+        _, end = self._uncommitted.get_watermark_offsets(place, timeout=10, cached=False)
+        return self.log.end_offset(partition) == end
+
     def delivered(self, writer: Writer) -> None:
         """The records of another's open transaction cannot be seen, so librdkafka's own queue is asked."""
         poll_until(lambda: len(writer._producer) == 0, lambda: writer._producer.poll(0.01))  # type: ignore[attr-defined]
@@ -57,6 +72,7 @@ class KafkaWorld:
         self.log.delete(left)
         for log in (self.log, *self._others):
             log.close()
+        self._uncommitted.close()
 
 
 @pytest.fixture
@@ -142,4 +158,5 @@ def test_transaction_of_many_records_is_committed_whole(world: KafkaWorld) -> No
     writer.begin()
     append(writer, partition, *sent)
     writer.commit()
+    world.settle(partition)
     assert values(read_to_end(world.log, partition)) == sent

@@ -1,5 +1,6 @@
 """
-What every `Log` must do, whatever it stands on. Each implementation subclasses these suites and gives the fixture `world`.
+What every `Log` must do, whatever it stands on. Each implementation subclasses these suites and gives the fixture
+`world`.
 
 Times are whole milliseconds, as Kafka keeps no more; they lie in the past, as those of recordings do.
 """
@@ -20,7 +21,7 @@ _numbers = count(1)
 
 
 class World(Protocol):
-    """A log to write to, names nobody else uses, and the log to read: the same one, or an archive of it as it is now."""
+    """A log to write to, names nobody else uses, and the log to read: the same one, or an archive of it."""
 
     @property
     def log(self) -> Log: ...
@@ -31,6 +32,9 @@ class World(Protocol):
 
     def impatient(self) -> Log:
         """The same log, asked by somebody who waits for a second at most."""
+
+    def settle(self, *partitions: Partition) -> None:
+        """Returns once finished transactions are seen: a commit may return before its markers are on the log."""
 
     def delivered(self, writer: Writer) -> None:
         """Returns once what `writer` appended has its place on the log."""
@@ -54,6 +58,7 @@ def put(world: World, partition: Partition, *values: str, time: int = T0) -> Non
     append(writer, partition, *values, time=time)
     writer.commit()
     writer.close()
+    world.settle(partition)
 
 
 def poll_until(holds: Callable[[], bool], *steps: Callable[[], object]) -> None:
@@ -100,6 +105,7 @@ class ReadingContract:
         writer.append(partition, key=b"", value=b"", time=T0 + 8_000)
         writer.append(partition, key=None, value=None, headers=(("cdb-watermark", b"5"),), time=T0 + 9_000)
         writer.commit()
+        world.settle(partition)
         topic, number = partition
         assert read_to_end(world.reading(), partition) == [
             Message(topic, number, 0, b"BTCUSDT", b"\x00\xff", headers, T0 + 7_000),
@@ -115,6 +121,7 @@ class ReadingContract:
         for _ in range(3):
             writer.append(partition, key=b"snapshot", value=chunk, time=T0)
         writer.commit()
+        world.settle(partition)
         assert [m.value for m in read_to_end(world.reading(), partition)] == [chunk] * 3
 
     def test_open_transaction_is_not_seen_and_does_not_move_the_end(self, world: World) -> None:
@@ -138,6 +145,7 @@ class ReadingContract:
         writer.begin()
         append(writer, partition, "right")
         writer.commit()
+        world.settle(partition)
         assert values(read_to_end(world.reading(), partition)) == ["right"]
 
     def test_transaction_spans_partitions(self, world: World) -> None:
@@ -149,6 +157,7 @@ class ReadingContract:
             for partition in both:
                 append(writer, partition, outcome.__name__)
             outcome()
+        world.settle(*both)
         found = read_to_end(world.reading(), *both)
         assert sorted((m.partition, m.value) for m in found) == [(0, b"commit"), (1, b"commit")]
 
@@ -274,7 +283,7 @@ class WritingContract:
         slow, quick = world.log.writer(world.name()), world.log.writer(world.name())
         slow.begin()
         append(slow, partition, "slow")
-        # On Kafka an append has its place once it was delivered, and committing another's transaction does not wait for it.
+        # On Kafka an append has its place once it was delivered, which another's commit does not wait for.
         world.delivered(slow)
         quick.begin()
         append(quick, partition, "quick")
@@ -299,6 +308,7 @@ class WritingContract:
         second.begin()
         append(second, partition, "kept")
         second.commit()
+        world.settle(partition)
         assert values(read_to_end(world.log, partition)) == ["kept"]
         assert world.log.committed(group, partition) is None
 
@@ -310,6 +320,7 @@ class WritingContract:
             first.begin()
             append(first, partition, "late")
             first.commit()
+        world.settle(partition)
         assert read_to_end(world.log, partition) == []
 
     def test_closed_writer_leaves_nothing_behind_and_its_name_free(self, world: World) -> None:
@@ -322,6 +333,7 @@ class WritingContract:
         second.begin()
         append(second, partition, "next")
         second.commit()
+        world.settle(partition)
         assert values(read_to_end(world.log, partition)) == ["next"]
 
     def test_append_to_a_missing_topic_names_it_and_the_writer_lives_on(self, world: World) -> None:
@@ -334,6 +346,7 @@ class WritingContract:
         writer.begin()
         append(writer, partition, "y")
         writer.commit()
+        world.settle(partition)
         assert values(read_to_end(world.log, partition)) == ["y"]
 
     def test_creating_a_topic_again_is_nothing_and_with_another_partition_count_an_error(self, world: World) -> None:
@@ -466,6 +479,7 @@ class GroupContract:
             writer.offsets(group, {partition: 7}, stale)
         writer.abort()
         assert world.log.committed(group, partition) == 3
+        world.settle(partition)
         assert values(read_to_end(world.log, partition)) == sent
         # The writer's name is still its own: with a valid token it goes on.
         holder = first if 0 in first.held() else second

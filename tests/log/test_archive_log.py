@@ -1,6 +1,5 @@
 """The archive against the contract: what is written goes to a memory log, and is read from an export of it."""
 
-from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
 
@@ -34,6 +33,9 @@ class ArchiveWorld:
     def impatient(self) -> Log:
         return self.reading()
 
+    def settle(self, *partitions: Partition) -> None:
+        """A commit is seen on a memory log when it returns."""
+
     def delivered(self, writer: Writer) -> None:
         """An append is on a memory log when it returns."""
 
@@ -48,7 +50,7 @@ class TestReading(ReadingContract):
 
 
 @pytest.fixture
-def filled(tmp_path: Path) -> Iterator[tuple[ArchiveWorld, Path]]:
+def filled(tmp_path: Path) -> tuple[ArchiveWorld, Path]:
     """A log with records in both partitions of one topic, and the folder of its archive."""
     made = ArchiveWorld(tmp_path)
     made.log.create({P0.topic: 2})
@@ -56,7 +58,7 @@ def filled(tmp_path: Path) -> Iterator[tuple[ArchiveWorld, Path]]:
     put(made, P1, "b")
     folder = tmp_path / "archive"
     export(made.log, folder, [P0.topic])
-    yield made, folder
+    return made, folder
 
 
 def test_stages_cannot_write_to_an_archive(filled: tuple[ArchiveWorld, Path]) -> None:
@@ -166,7 +168,7 @@ def test_container_cut_while_it_is_read_is_named(filled: tuple[ArchiveWorld, Pat
         read_to_end(log, P0)
 
 
-def test_missing_file_and_missing_or_broken_manifest_are_named(filled: tuple[ArchiveWorld, Path], tmp_path: Path) -> None:
+def test_missing_file_and_broken_manifest_are_named(filled: tuple[ArchiveWorld, Path], tmp_path: Path) -> None:
     _, folder = filled
     partition_path(folder, P1).unlink()
     with pytest.raises(LogError, match=f"{partition_path(folder, P1)} is corrupt: must be readable"):

@@ -30,6 +30,9 @@ class MemoryWorld:
     def impatient(self) -> Log:
         return self.log
 
+    def settle(self, *partitions: Partition) -> None:
+        """A commit is seen on a memory log when it returns."""
+
     def delivered(self, writer: Writer) -> None:
         """An append is on a memory log when it returns."""
 
