@@ -16,7 +16,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from streams.cli import backtest, data, feed, paper, replay, sessions, stack, worker
+from streams.cli import backtest, data, feed, paper, replay, sessions, stack, watchdog, worker
 from streams.cli.options import Invocation, connection_of
 from streams.errors import StreamsError
 from streams.operate.logs import start_logging
@@ -46,6 +46,7 @@ app.command()(stack.status)
 app.command()(worker.worker)
 app.command()(feed.feed)
 app.command()(feed.timekeeper)
+app.command()(watchdog.watchdog)
 app.command()(paper.paper)
 app.command("backtest")(backtest.backtest_command)
 app.command("reconcile")(data.reconcile_command)

@@ -51,7 +51,7 @@ def feed(
     with open_runtime(connection, client_id=f"{session}-feed") as runtime:
         settings = session_settings(runtime, session)
         service = FeedService(
-            runtime.log, runtime.codec, settings, SystemWall(_stop_on_signals()), speed=speed,
+            runtime.log, runtime.codec, settings, SystemWall(stop_on_signals()), speed=speed,
             code_version=runtime.code_version, take_over=take_over,
         )  # fmt: skip
         try:
@@ -76,7 +76,7 @@ def timekeeper(
     connection = connection_of(context, bootstrap=bootstrap, registry=registry)
     with open_runtime(connection, client_id=f"{session}-timekeeper") as runtime:
         settings = session_settings(runtime, session)
-        wall = SystemWall(_stop_on_signals())
+        wall = SystemWall(stop_on_signals())
         Timekeeper(runtime.log, runtime.codec, settings, wall, code_version=runtime.code_version).run()
 
 
@@ -87,7 +87,8 @@ def _tell(session: str, service: FeedService, outcome: Outcome) -> None:
         raise outcome.error
 
 
-def _stop_on_signals() -> threading.Event:
+def stop_on_signals() -> threading.Event:
+    """An event that SIGTERM and SIGINT set."""
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())

@@ -52,8 +52,12 @@ class Timekeeper:
             while not self._wall.wait(TURN_SECONDS):
                 self.turn()
         finally:
-            if self._writer is not None:
-                self._writer.close()
+            self.close()
+
+    def close(self) -> None:
+        """Gives the feed's name back, where it was taken."""
+        if self._writer is not None:
+            self._writer.close()
 
     def turn(self) -> None:
         """Looks whether the feed lives, or writes the next watermark in its place."""

@@ -252,7 +252,7 @@ class FeedWriter:
         return JournalEntry(
             event_id=name, causation_id=name, correlation_id=name, session=self.settings.session,
             time=max(watermark, 0), stage=STAGE, task=TASK, sequence=self._sequence, positions="[]",
-            frontier=watermark, watermark=watermark, commands="[]", outputs_count=self.outputs_count, outputs_digest=self.outputs_digest,
-            previous_digest=self._previous_digest, code_version=self._code_version,
+            frontier=watermark, watermark=watermark, commands="[]", outputs_count=self.outputs_count,
+            outputs_digest=self.outputs_digest, previous_digest=self._previous_digest, code_version=self._code_version,
             settings_digest=self._settings_digest, source=encode_state(self.source).decode(),
         )  # fmt: skip

@@ -62,10 +62,11 @@ class PaperSession:
         )  # fmt: skip
 
     def start(self) -> None:
-        """Starts the stages, then the feed."""
+        """Starts the stages and the watchdog, then the feed."""
         for name in self._worker_names():
             stage, _, slot = name.partition("-")
             self.supervisor.start(name, self._command("worker", stage, "--slot", slot, port=self.ports[name]))
+        self.supervisor.start("watchdog", [sys.executable, "-m", "streams.cli", "watchdog", "--session", self.settings.session])
         self.start_feed()
 
     def start_feed(self) -> None:

@@ -16,7 +16,9 @@ from typing import IO
 from streams.errors import StreamsError
 
 FINAL_CODES = frozenset({0, 2, 70, 75})
-RESTARTS_MAX = 5
+# More crashes than this within the window are no accident.
+RESTARTS_MAX = 6
+RESTART_WINDOW_SECONDS = 120.0
 STOP_SECONDS_MAX = 30.0
 LOG_LINES_SHOWN = 8
 
@@ -30,7 +32,7 @@ class Watched:
 
     def __init__(self, name: str, command: Sequence[str], log_path: Path, environment: Mapping[str, str]) -> None:
         self.name = name
-        self.restarts = 0
+        self._restarted_at: list[float] = []
         self.log_path = log_path
         self._command = list(command)
         self._environment = dict(environment)
@@ -52,8 +54,14 @@ class Watched:
         """None while it runs; a signal's number negative."""
         return self._process.poll()
 
+    @property
+    def restarts(self) -> int:
+        """How often it was started anew within the last two minutes."""
+        since = time.monotonic() - RESTART_WINDOW_SECONDS
+        return sum(at >= since for at in self._restarted_at)
+
     def restart(self) -> None:
-        self.restarts += 1
+        self._restarted_at.append(time.monotonic())
         self._process = self._start()
 
     def terminate(self) -> None:

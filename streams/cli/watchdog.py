@@ -1,0 +1,52 @@
+"""`cdb watchdog`: keeps a session's surroundings going."""
+
+from __future__ import annotations
+
+import os
+from typing import Annotated
+
+import typer
+
+from streams.cli.feed import stop_on_signals
+from streams.cli.options import Session, connection_of
+from streams.exchange.timekeeper import Timekeeper
+from streams.exchange.wall import SystemWall
+from streams.operate.dead_letters import ConnectDeadLetters
+from streams.operate.runtime import open_runtime, session_settings
+from streams.operate.sink import Sink
+from streams.operate.stack import Stack, StackSettings
+from streams.operate.watchdog import Duty, SinkKeeper, StackKeeper, watch
+
+
+def watchdog(
+    context: typer.Context,
+    session: Session = "live",
+    mend: Annotated[bool, typer.Option("--mend/--no-mend", help="Start parts of the local stack that died.")] = True,
+) -> None:
+    """
+    Keep a session going until told to stop: its time while the feed is dead, the sink, and the local stack's parts.
+
+    Examples:
+
+        cdb watchdog --session live
+
+        cdb watchdog --session live --no-mend
+    """
+    stack = Stack(StackSettings.from_environment(os.environ))
+    endpoints = stack.endpoints()
+    connection = connection_of(context, bootstrap=endpoints.bootstrap, registry=endpoints.ccompat_url)
+    wall = SystemWall(stop_on_signals())
+    with open_runtime(connection, client_id=f"{session}-watchdog") as runtime:
+        settings = session_settings(runtime, session)
+        timekeeper = Timekeeper(runtime.log, runtime.codec, settings, wall, code_version=runtime.code_version)
+        keeper = StackKeeper(stack)
+        duties = [
+            Duty("timekeeper", 0.1, timekeeper.turn),
+            Duty("sink", 2.0, SinkKeeper(Sink(endpoints.connect_url), endpoints.registry_health_url).turn),
+            Duty("dead letters", 1.0, ConnectDeadLetters(runtime.log, runtime.codec).turn),
+        ]
+        try:
+            watch([*duties, Duty("stack", 2.0, keeper.turn)] if mend else duties, wall)
+        finally:
+            keeper.close()
+            timekeeper.close()
