@@ -89,7 +89,7 @@ def export(log: Log, folder: Path, topics: Sequence[str], *, timeout_s: float = 
         kept.extend([None] * (counts[topic] - len(kept)))
         for number in range(counts[topic]):
             kept[number] = _exported(log, folder, Partition(topic, number), kept[number], timeout_s)
-            with _writing(folder / MANIFEST) as part:
+            with _Replacing(folder / MANIFEST) as part:
                 part.write_bytes(msgspec.json.format(msgspec.json.encode(Manifest(entries))))
     return Manifest(entries)
 
@@ -107,16 +107,16 @@ def _exported(log: Log, folder: Path, partition: Partition, entry: PartitionEntr
             raise LogError(
                 f"{partition.topic}-{partition.number} must go on at offset {entry.end} of {path}, has {start} to {end}"
             )
-    with _writing(path) as part:
+    with _Replacing(path) as part:
         if entry is None:
             part.write_bytes(b"")
         else:
             shutil.copyfile(path, part)
         count = _append(part, partition, _committed(log, partition, start if entry is None else entry.end, end, timeout_s))
-        sealed = PartitionEntry.of(
+        # Leaving the block puts the file in its place; the entry is of the file that was written.
+        return PartitionEntry.of(
             part, start=start if entry is None else entry.start, end=end, count=count + (0 if entry is None else entry.count)
         )
-    return sealed
 
 
 def _committed(log: Log, partition: Partition, start: int, end: int, timeout_s: float) -> Iterator[Message]:
@@ -152,7 +152,7 @@ def _append(part: Path, partition: Partition, found: Iterator[Message]) -> int:
     return count
 
 
-class _writing:
+class _Replacing:
     """A path to write instead of `path`, which takes its place once complete. A full disk becomes `LogError`."""
 
     def __init__(self, path: Path) -> None:
