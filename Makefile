@@ -14,7 +14,6 @@ test: setup
 
 lint: setup
 	$(PYTHON) -m ruff check .
-	$(PYTHON) -m ruff format --check .
 	$(PYTHON) -m mypy
 	.venv/bin/lint-imports
 

@@ -116,7 +116,7 @@ def entries_from(log: Log, partition: Partition, codec: Codec, sequence: int) ->
 
 
 def newest_snapshot(
-    log: Log, partition: Partition, codec: Codec, *, accept: Callable[[int], bool] = lambda time: True
+    log: Log, partition: Partition, codec: Codec, *, accept: Callable[[int], bool] = lambda _: True
 ) -> FoundSnapshot | None:
     """
     The newest whole snapshot whose time `accept` takes.

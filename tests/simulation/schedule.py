@@ -137,7 +137,8 @@ class Simulation:
     def _all_settled(self) -> bool:
         """One more round of every worker moves nothing: no deadlock hides behind a kill or a rebalance."""
         for _ in range(4):
-            if any([self.worker_turn(key) for key in self.workers]):
+            moved = [self.worker_turn(key) for key in self.workers]  # every one takes its turn
+            if any(moved):
                 return False
         return True
 

@@ -1,0 +1,1 @@
+"""The paper exchange: fees, latency, and orders against the visible book."""

@@ -136,8 +136,8 @@ class Postgres(Part):
             for path in (draft, secret):
                 os.chown(path, self.owner.user, self.owner.group)
         try:
-            self._run(["initdb", "-D", str(draft), "--username", self.settings.owner, "--pwfile", str(secret)]
-                      + ["--auth", "scram-sha-256", "--encoding", "UTF8", "--no-locale"], folder=draft)  # fmt: skip
+            who = ["--username", self.settings.owner, "--pwfile", str(secret), "--auth", "scram-sha-256"]
+            self._run(["initdb", "-D", str(draft), *who, "--encoding", "UTF8", "--no-locale"], folder=draft)
             create = f'CREATE DATABASE "{self.settings.database}" OWNER "{self.settings.owner}"\n'
             self._run(["postgres", "--single", "-D", str(draft), "template1"], folder=draft, text=create)
         finally:
