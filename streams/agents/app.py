@@ -60,6 +60,7 @@ class StageApp(faust.App):
     """The Faust app of one stage."""
 
     BootStrategy = ChannelBoot
+    mundane_level = "debug"
 
     def __init__(self, setup: StageSetup) -> None:
         # The broker is never asked for: nothing of Faust's transport starts.

@@ -15,6 +15,8 @@ from streams.errors import StackError
 class Pages(Service):
     """Serves a watch and its metrics. Raises: StackError at the start where the port is taken."""
 
+    mundane_level = "debug"
+
     def __init__(self, watch: Watch, metrics: Metrics, *, host: str, port: int) -> None:
         super().__init__()
         self._watch = watch

@@ -22,7 +22,6 @@ from streams.agents.turns import Stepped, Work
 from streams.agents.watch import Phase, Watch
 from streams.domain.records import Record
 from streams.errors import Fenced
-from streams.log.batch import Emission
 from streams.log.worker import Turn, Worker
 
 MICROSECONDS = 1_000_000
@@ -63,6 +62,8 @@ class WorkerThread:
 
 class WorkerService(Service):
     """`open_worker` makes the worker, in the worker's thread; `count` counts one committed record of the topics in `counted`."""
+
+    mundane_level = "debug"
 
     def __init__(
         self, app: faust.App, open_worker: Callable[[], Worker], *, watch: Watch, metrics: Metrics,
@@ -158,18 +159,15 @@ class WorkerService(Service):
         by_topic: dict[str, int] = {}
         for emission in stepped.emissions:
             by_topic[emission.topic] = by_topic.get(emission.topic, 0) + 1
+            age = wall - (emission.time - worker.stage.output_delay) / MICROSECONDS
+            if 0 <= age <= LIVE_AGE_S_MAX:
+                metrics.observe(m.OUTPUT_AGE, age)
             if emission.topic in self._counted:
-                self._count_one(worker, emission, wall)
+                self._count(metrics, worker.codec.decode(emission.value))
         for topic, number in by_topic.items():
             metrics.count(m.OUTPUTS, topic, by=number)
         for letter in stepped.dead_letters:
             metrics.count(m.DEAD_LETTERS, letter.source_topic, letter.rule)
-
-    def _count_one(self, worker: Worker, emission: Emission, wall: float) -> None:
-        self._count(self._metrics, worker.codec.decode(emission.value))
-        age = wall - (emission.time - worker.stage.output_delay) / MICROSECONDS
-        if 0 <= age <= LIVE_AGE_S_MAX:
-            self._metrics.observe(m.OUTPUT_AGE, age)
 
     def _show(self) -> None:
         """Puts what the watch sees into the gauges."""

@@ -8,7 +8,6 @@ from typing import Literal, TextIO
 
 # Libraries whose failures reach us as exceptions: their own account of them would say everything twice.
 _SILENT = ("faust", "mode", "asyncio", "aiohttp.access")
-# Services of ours log their start and stop through mode under our own module names.
 
 
 class JsonLines(logging.Formatter):
