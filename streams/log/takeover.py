@@ -30,6 +30,7 @@ from streams.log.task import Task
 from streams.stages.contract import Stage
 
 AGREE_S_MAX = 30.0
+AGREE_EVERY_S = 0.05
 OFFER_MAX = 5000
 
 logger = logging.getLogger(__name__)
@@ -91,6 +92,7 @@ def _agreed_entry(
                 f"{group_partition.topic}/{number}: the committed offset of {layout.group(stage.name)} must equal the journal's "
                 f"{journalled}, was {committed}"
             )
+        time.sleep(AGREE_EVERY_S)
 
 
 def _from_snapshot(

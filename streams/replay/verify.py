@@ -14,7 +14,7 @@ from typing import NamedTuple
 from streams.domain.parameters import SessionSettings
 from streams.domain.records import Command, JournalEntry, SnapshotChunk
 from streams.errors import DecodeError, LogError
-from streams.log.batch import Emission, Taken
+from streams.log.batch import NO_DIGEST, Emission, Taken
 from streams.log.codec import HEADER_LENGTH, Codec
 from streams.log.interface import Log, Message, Partition
 from streams.log.journal import read_range, taken_of
@@ -107,6 +107,12 @@ class _TaskReplay:
         if broken is not None:
             return broken
         digests = {entry.outputs_count: (message, entry) for message, entry in journal}
+        if 0 in digests and digests[0][1].outputs_digest != NO_DIGEST:
+            message, entry = digests[0]
+            return Divergence(
+                self._layout.full("journal"), message.partition, message.offset, "the digest of no outputs",
+                NO_DIGEST, entry.outputs_digest,
+            )  # fmt: skip
         last = journal[-1][1]
         for emissions in self._batches(last):
             for emission in emissions:
