@@ -133,7 +133,7 @@ class Cluster:
     def _container(self, name: str) -> DockerContainer:
         service = self.services[name]
         container = DockerContainer(service["image"], command=service.get("command"), env=_environment(service))
-        container.with_network(self._network).with_network_aliases(name)
+        container.with_network(self._network).with_network_aliases(name, *compose.aliases(service))
         for port in compose.ports(service):
             # Docker itself takes an address with the port; testcontainers' annotation does not know it.
             container.ports[f"{port.container}/tcp"] = (port.address, port.host)  # type: ignore[assignment]

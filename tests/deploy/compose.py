@@ -18,10 +18,10 @@ PROJECT_FOLDER = Path(__file__).resolve().parents[2]
 COMPOSE_FILE = PROJECT_FOLDER / "docker-compose.kafka.yml"
 CARRIED = {
     "image", "user", "command", "environment", "ports", "secrets", "healthcheck", "cap_drop", "security_opt", "read_only",
-    "tmpfs", "shm_size", "stop_signal", "entrypoint",
+    "tmpfs", "shm_size", "stop_signal", "entrypoint", "networks",
 }  # fmt: skip
 # Containers of a test are thrown away with their data, and started, restarted and removed by hand.
-NOT_CARRIED = {"build", "depends_on", "logging", "networks", "restart", "stop_grace_period", "volumes"}
+NOT_CARRIED = {"build", "depends_on", "logging", "restart", "stop_grace_period", "volumes"}
 
 _VARIABLE = re.compile(r"\$(?:(\$)|\{(\w+)(?::-([^}]*))?\})")
 
@@ -65,6 +65,12 @@ def ports(service: Mapping[str, Any]) -> list[Port]:
     split = [str(text).rpartition(":") for text in service.get("ports", ())]
     places = [(place.rpartition(":"), container) for place, _, container in split]
     return [Port(address, int(host), int(container)) for (address, _, host), container in places]
+
+
+def aliases(service: Mapping[str, Any]) -> list[str]:
+    """The service's further names on the network."""
+    networks = service["networks"]
+    return [name for one in networks.values() for name in one["aliases"]] if isinstance(networks, dict) else []
 
 
 def seconds(text: str) -> float:

@@ -58,6 +58,15 @@ def test_stages_start_after_everything_they_need_is_there() -> None:
     assert "cdb_registry" in waits_for("cdb_connect")
 
 
+def test_urls_name_services_as_java_understands_them() -> None:
+    """A host name with an underscore is none to Java: the converter would find no registry, and the sink would skip every row."""
+    known = {alias for service in SERVICES.values() for alias in compose.aliases(service)}
+    hosts = re.findall(r"http://([^:/\"' ]+)", compose.COMPOSE_FILE.read_text())
+    assert hosts
+    assert set(hosts) <= known
+    assert not any("_" in host for host in hosts)
+
+
 def test_no_secret_is_a_setting() -> None:
     for name, service in SERVICES.items():
         for setting in service.get("environment", {}):

@@ -21,10 +21,10 @@ from streams.operate.stack import Endpoints
 from streams.replay.verify import verify
 from tests.deploy.cluster import Cluster
 
-MARKET_SECONDS = 300
-SESSION_SECONDS_MAX = 150.0
+MARKET_SECONDS = 150
+SESSION_SECONDS_MAX = 240.0
 SINK_SECONDS_MAX = 60.0
-KILL_AFTER_RECORDS = 3_000
+KILL_AFTER_RECORDS = 6_000
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +32,7 @@ def runtime(endpoints: Endpoints) -> Iterator[Runtime]:
     """The containers made ready for sessions, as `cdb_prepare` does it, and a log on them."""
     migrate(endpoints.postgres_dsn)
     # As Connect reaches the database, from its own container.
-    jdbc_url = f"jdbc:postgresql://cdb_postgres:5432/{endpoints.postgres_database}"
+    jdbc_url = f"jdbc:postgresql://cdb-postgres:5432/{endpoints.postgres_database}"
     sink = Sink(endpoints.connect_url)
     status = sink.apply(configuration(jdbc_url=jdbc_url, user=endpoints.postgres_user, secrets_folder="/run/secrets"))
     assert status.running, status
@@ -41,11 +41,11 @@ def runtime(endpoints: Endpoints) -> Iterator[Runtime]:
 
 
 @contextmanager
-def running(runtime: Runtime, endpoints: Endpoints, name: str, folder: Path) -> Iterator[PaperSession]:
-    """A simulated market at full speed through feed and stages as processes of this machine."""
+def running(runtime: Runtime, endpoints: Endpoints, name: str, folder: Path, *, speed: str) -> Iterator[PaperSession]:
+    """A simulated market through feed and stages as processes of this machine."""
     settings = settings_of(Ask(session=name, duration_seconds=MARKET_SECONDS, seed=7))
     place = Place(endpoints.bootstrap, endpoints.ccompat_url, folder)
-    paper = PaperSession(runtime, settings, place, speed="max")
+    paper = PaperSession(runtime, settings, place, speed=speed)
     paper.create(time.time_ns() // 1000)
     try:
         paper.start()
@@ -76,7 +76,7 @@ def assert_exact(runtime: Runtime, endpoints: Endpoints, paper: PaperSession) ->
 def test_session_is_replayed_equal_and_stands_in_postgres(
     runtime: Runtime, endpoints: Endpoints, fresh_session: Callable[[], str], tmp_path: Path
 ) -> None:
-    with running(runtime, endpoints, fresh_session(), tmp_path) as paper:
+    with running(runtime, endpoints, fresh_session(), tmp_path, speed="max") as paper:
         await_progress(paper, lambda progress: progress.settled)
     assert_exact(runtime, endpoints, paper)
 
@@ -84,7 +84,8 @@ def test_session_is_replayed_equal_and_stands_in_postgres(
 def test_session_survives_the_killed_broker(
     runtime: Runtime, cluster: Cluster, endpoints: Endpoints, fresh_session: Callable[[], str], tmp_path: Path
 ) -> None:
-    with running(runtime, endpoints, fresh_session(), tmp_path) as paper:
+    # Slow enough that the broker is away while the market goes on.
+    with running(runtime, endpoints, fresh_session(), tmp_path, speed="10x") as paper:
         await_progress(paper, lambda progress: progress.feed_records >= KILL_AFTER_RECORDS)
         assert not paper.progress().ended, "the broker must be killed in the middle of the session"
         cluster.kill("cdb_kafka")

@@ -27,13 +27,13 @@ SECRETS = Path("/run/secrets")
 
 
 def endpoints() -> Endpoints:
-    """The services of the compose file, as its containers reach them."""
+    """The services of the compose file, as its containers reach them; in URLs by their names without underscore, for Java."""
     return Endpoints(
         bootstrap="cdb_kafka:9092",
-        registry_url="http://cdb_registry:8080",
-        registry_health_url="http://cdb_registry:9000/health/ready",
-        connect_url="http://cdb_connect:8083",
-        postgres_host="cdb_postgres",
+        registry_url="http://cdb-registry:8080",
+        registry_health_url="http://cdb-registry:9000/health/ready",
+        connect_url="http://cdb-connect:8083",
+        postgres_host="cdb-postgres",
         postgres_port=5432,
         postgres_database="claire_de_binare",
         postgres_user="claire",
