@@ -105,12 +105,14 @@ def test_diagnosis_says_what_is_missing():
     strategy, state = make_momentum(SIGNAL_LOOKBACK_MIN="15", SIGNAL_MIN_VOLUME="500"), MomentumState()
     assert strategy.diagnosis(state) == "no trades seen yet; needs 15 min of them"
     strategy.on_event(state, Moment(START, [trade("100")]))
-    strategy.on_event(state, Moment(START + 5 * MINUTE, [trade("100")]))
-    assert strategy.diagnosis(state) == "warming up: 600 s of 900 s left until a change can be measured"
+    strategy.on_event(state, Moment(START + 5 * MINUTE, [trade("99")]))
+    assert strategy.diagnosis(state) == (
+        "warming up: 600 s of 900 s left until a change can be measured; largest change so far -1 % against SIGNAL_THRESHOLD_PCT 3"
+    )
     strategy.on_event(state, Moment(START + 16 * MINUTE, [trade("99.5", "2")]))
     assert strategy.diagnosis(state) == (
         "no signal; largest change -0.5 % in 15 min against SIGNAL_THRESHOLD_PCT 3; "
-        "largest volume 299 against SIGNAL_MIN_VOLUME 500"
+        "largest volume 298 against SIGNAL_MIN_VOLUME 500"
     )
     strategy.on_event(state, Moment(START + 17 * MINUTE, [trade("90", "9")]))
     assert strategy.diagnosis(state).startswith("1 signals; largest change -10 % in 15 min")

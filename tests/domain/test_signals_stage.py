@@ -186,7 +186,7 @@ def test_new_kind_of_strategy_needs_its_class_and_a_place_in_the_registry():
 def test_diagnosis_speaks_of_every_strategy_and_symbol():
     run = Run(make_settings()).take(make_market(START, trades=[trade("100")]))
     assert run.stage.diagnosis(run.state) == {
-        ("fast", SYMBOL): "warming up: 60 s of 60 s left until a change can be measured"
+        ("fast", SYMBOL): "warming up: 60 s of 60 s left until a change can be measured; largest change so far 0 % against SIGNAL_THRESHOLD_PCT 1"
     }
 
 
@@ -197,7 +197,7 @@ def test_parameters_that_break_a_rule_stop_the_stage():
 
 def test_timers_rank_before_records_of_their_time():
     """What `Run` does by hand is the contract's order."""
-    assert TIMER_RANK < min(source.rank for source in SignalsStage.inputs)
+    assert min(source.rank for source in SignalsStage.inputs) > TIMER_RANK
 
 
 def _push(draw: Any) -> Iterable[MarketData]:

@@ -100,7 +100,10 @@ class Momentum:
             return f"no trades seen yet; needs {self._minutes} min of them"
         if state.largest_change is None:
             left = self._lookback - (state.newest_second - state.first_second)
-            return f"warming up: {max(left, 0)} s of {self._lookback} s left until a change can be measured"
+            return (
+                f"warming up: {max(left, 0)} s of {self._lookback} s left until a change can be measured; largest change so far "
+                f"{plain(_largest_change(state.seconds))} % against SIGNAL_THRESHOLD_PCT {plain(settings.signal_threshold_pct)}"
+            )
         change = (
             f"largest change {plain(state.largest_change)} % in {self._minutes} min "
             f"against SIGNAL_THRESHOLD_PCT {plain(settings.signal_threshold_pct)}"
@@ -152,3 +155,9 @@ class Momentum:
             ),
             indicators={"change_pct": change, "quote_volume": state.quote_volume, "reference_price": reference},
         )
+
+
+def _largest_change(seconds: list[SecondOfTrades]) -> Decimal:
+    """Per cent against the first of them, signed."""
+    first = seconds[0].price
+    return max((quotient((one.price - first) * HUNDRED, first) for one in seconds), key=abs)
