@@ -5,7 +5,7 @@ Used by `cdb paper` and by the tests that kill its processes; it decides nothing
 """
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -38,17 +38,21 @@ class PaperSession:
     """
     The processes of one session, started by `start`.
 
-    `speed` as `cdb feed` takes it; `slots`: workers of each stage.
+    `speed` as `cdb feed` takes it; `slots`: workers of each stage; `environment`: where the watchdog finds its stack, this
+    process's own by default.
     """
 
-    def __init__(self, runtime: Runtime, settings: SessionSettings, place: Place, *, speed: str, slots: int = 1) -> None:
+    def __init__(
+        self, runtime: Runtime, settings: SessionSettings, place: Place, *, speed: str, slots: int = 1,
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
         self.runtime = runtime
         self.settings = settings
         self._place = place
         self._speed = speed
         self._slots = slots
         self.ports = dict(zip([FEED, *self._worker_names()], free_ports(1 + len(STAGES) * slots), strict=True))
-        self.supervisor = Supervisor(place.log_folder)
+        self.supervisor = Supervisor(place.log_folder, environment)
 
     def _worker_names(self) -> list[str]:
         return [f"{stage}-{slot}" for stage in STAGES for slot in range(self._slots)]
