@@ -9,17 +9,21 @@ from collections.abc import Iterable
 from streams.domain.parameters import SessionSettings
 from streams.log.codec import Codec
 from streams.log.interface import Log
-from streams.log.worker import Worker, WorkerLimits
+from streams.log.worker import JournalledCommands, Worker, WorkerLimits
 from streams.stages.contract import StageFactory
 
 LIMITS = WorkerLimits(messages_max=2000, events_max=2000, queue_max=20_000, wait_s=0.0, journal_idle_s=0.0)
 
 
 def make_workers(
-    log: Log, stages: Iterable[StageFactory], settings: SessionSettings, codec: Codec, *, code_version: str
+    log: Log, stages: Iterable[StageFactory], settings: SessionSettings, codec: Codec, *, code_version: str,
+    commands: JournalledCommands | None = None,
 ) -> list[Worker]:
-    """One worker for each stage, which takes all of its tasks."""
-    return [Worker(log, stage_of, settings, codec, code_version=code_version, limits=LIMITS) for stage_of in stages]
+    """One worker for each stage, which takes all of its tasks; `commands` as `Worker` has them."""
+    return [
+        Worker(log, stage_of, settings, codec, code_version=code_version, limits=LIMITS, commands=commands)
+        for stage_of in stages
+    ]  # fmt: skip
 
 
 def run_turns(workers: list[Worker]) -> int:

@@ -8,7 +8,7 @@ without emitting until the journal's frontier, and count and digest of the outpu
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 from streams.domain.records import Command, JournalEntry
@@ -61,7 +61,7 @@ def take_over(
         return TakenOver(Task(stage, number, layout, codec, snapshot_interval), 0, NO_DIGEST, -1, 0)
     task, first_sequence = _from_snapshot(log, layout, codec, stage, number, snapshot_interval, entry)
     entries = entries_from(log, layout.journal(stage.name, number), codec, first_sequence)
-    commands = [(taken, _command(log, layout, codec, taken)) for one in entries for taken in taken_of(one)]
+    commands = taken_commands(log, layout, codec, entries)
     task.schedule((taken, command) for taken, command in commands if taken.offset >= task.commands_offset)
     replayed = _run_again(log, layout, task, entry)
     found = task.standing()
@@ -106,6 +106,11 @@ def _from_snapshot(
     assert found.cut.standing.frontier <= entry.frontier, "a snapshot is committed with its journal entry"
     task.restore(found.cut)
     return task, found.journal_sequence
+
+
+def taken_commands(log: Log, layout: Layout, codec: Codec, entries: Iterable[JournalEntry]) -> list[tuple[Taken, Command]]:
+    """The commands that these journal entries took, in order. Raises: LogError where one is no more on its topic."""
+    return [(taken, _command(log, layout, codec, taken)) for entry in entries for taken in taken_of(entry)]
 
 
 def _command(log: Log, layout: Layout, codec: Codec, taken: Taken) -> Command:

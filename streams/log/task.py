@@ -212,6 +212,7 @@ class Task:
     def _step_scheduled(self) -> None:
         taken, command = self._scheduled.popleft()
         self.commands_offset = taken.offset + 1
+        self._taken.append(taken)
         self._step_command(taken, command)
 
     def _step_command(self, taken: Taken, command: Command) -> None:

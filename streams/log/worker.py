@@ -8,12 +8,13 @@ trading. When a transaction cannot be committed it drops every state and takes o
 
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 from streams.domain.parameters import SessionSettings
+from streams.domain.records import Command
 from streams.errors import Fenced, LogError, PartitionsLost
-from streams.log.batch import Batch
+from streams.log.batch import Batch, Taken
 from streams.log.codec import Codec
 from streams.log.interface import Log, Message, Partition, Reader, watermark_headers
 from streams.log.journal import JournalWriter, entry_digest
@@ -23,6 +24,9 @@ from streams.log.task import Task
 from streams.stages.contract import StageFactory
 
 MICROSECONDS = 1_000_000
+
+# By task: commands with the times they were taken at.
+JournalledCommands = Mapping[int, Sequence[tuple[Taken, Command]]]
 
 logger = logging.getLogger(__name__)
 
@@ -65,12 +69,14 @@ class Worker:
     """
     Worker `slot` of a stage in one session; `stage_of` makes the stage of a task (the stage's class).
 
-    Raises `Fenced` from any call once another process has its slot.
+    `commands`, by task: what a session that is run again took and when; then nothing is taken as it arrives. Raises `Fenced` from
+    any call once another process has its slot.
     """
 
     def __init__(
         self, log: Log, stage_of: StageFactory, settings: SessionSettings, codec: Codec, *, slot: str = "0", code_version: str,
         limits: WorkerLimits = WorkerLimits(), monotonic: Callable[[], float] = time.monotonic,
+        commands: JournalledCommands | None = None,
     ) -> None:
         self.log = log
         self.stage = stage = stage_of(settings, 0)
@@ -81,6 +87,7 @@ class Worker:
         self.transactions = 0
         self.events = 0
         self._stage_of = stage_of
+        self._commands = commands
         self._settings = settings
         self._snapshot_interval = settings.snapshot_interval_seconds * MICROSECONDS
         self._journal = (code_version, settings.digest())
@@ -125,6 +132,8 @@ class Worker:
         held.catch_up = {p: self.log.end_offset(p) for p in (self.layout.at(*one.partition) for one in task.merge.inputs)}
         offset = task.commands_offset if self.stage.takes_commands else task.merge.by_partition[own].place()[0]
         self._member.seek(self.layout.at(*own), offset)
+        if self._commands is not None and self.stage.takes_commands:
+            task.schedule(one for one in self._commands.get(number, ()) if one[0].offset >= task.commands_offset)
         self.tasks[number] = held
 
     # One turn
@@ -163,8 +172,11 @@ class Worker:
         for number, held in self.tasks.items():
             task = held.task
             task.offer(turn.messages.get(number, ()))
-            held.commands_waiting.extend(turn.commands.get(number, ()))
             task.run(events_max=self.limits.events_max)
+            if self._commands is None:
+                held.commands_waiting.extend(turn.commands.get(number, ()))
+            else:
+                task.run_scheduled()
             if held.commands_waiting and self._has_caught_up(held) and task.frontier > 0:
                 for message in held.commands_waiting:
                     task.take(message)
