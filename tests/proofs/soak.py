@@ -1,0 +1,66 @@
+"""What the soak is made of: kills on the real stack, seeded sessions in memory, alterations that a replay must find."""
+
+from typing import NamedTuple
+
+import pytest
+
+from tests.kafka.story import PARTS, PROCESSES
+from tests.proofs.tier import Tier
+
+KILLS, SIMULATIONS, ALTERATIONS = 10, 50, 200
+
+
+class Case(NamedTuple):
+    """`test`: the function that takes it; `subject`: whom it kills, else empty; `number`: counts those of a kind from 0."""
+
+    test: str
+    subject: str
+    number: int
+    of: int
+
+    def __str__(self) -> str:
+        return f"{self.subject}-{self.number}" if self.subject else str(self.number)
+
+
+def all_cases() -> list[Case]:
+    """Mixed, so that any number of them from the first on holds each kind in its share."""
+    found = [Case("kill", victim, number, KILLS) for victim in (*PROCESSES, *PARTS) for number in range(KILLS)]
+    found += [Case("simulation", "", number, SIMULATIONS) for number in range(SIMULATIONS)]
+    found += [Case("alteration", "", number, ALTERATIONS) for number in range(ALTERATIONS)]
+    found.append(Case("outage", "", 0, 1))
+    return sorted(found, key=lambda case: ((case.number + 0.5) / case.of, case))
+
+
+CASES = len(all_cases())
+
+
+class Soak:
+    """A pytest plugin that gives the tests of `soak_cases` their cases."""
+
+    def __init__(self, tier: Tier) -> None:
+        self._seed = tier.seed
+        self._cases = all_cases()[: tier.count]
+
+    def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
+        if "case" not in metafunc.fixturenames:
+            return
+        own = [case for case in self._cases if metafunc.function.__name__.startswith(f"test_{case.test}_")]
+        metafunc.parametrize("case", own, ids=str)
+
+    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
+        """A kind without a case leaves a skipped item behind, which nobody asked for."""
+        items[:] = [item for item in items if isinstance(getattr(item, "callspec", None) and item.callspec.params["case"], Case)]  # type: ignore[attr-defined]
+
+    @pytest.fixture(scope="session")
+    def seed(self) -> int:
+        """Of the whole soak; each case mixes its own name in."""
+        return self._seed
+
+
+def arguments(seed: int) -> list[str]:
+    """Of pytest."""
+    return ["tests/proofs/soak_cases.py", "--timeout=900"]
+
+
+def plugins(tier: Tier) -> list[object]:
+    return [Soak(tier)]

@@ -1,0 +1,86 @@
+"""The soak's tests; `python -m tests.proofs soak` runs them with their cases."""
+
+import random
+from collections.abc import Callable, Iterator
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+from streams.domain.parameters import FeedParameters
+from streams.domain.records import CommandKind
+from streams.log.layout import Layout
+from streams.operate.stack import Stack
+from streams.replay.backtest import Backtest
+from streams.replay.verify import verify
+from tests.exchange.sessions import recording
+from tests.kafka.outage import feed_dies_and_returns
+from tests.kafka.story import Theatre, busy_settings, kills_of, survives, theatre_on, undisturbed
+from tests.proofs.alterations import altered
+from tests.proofs.soak import Case
+from tests.simulation.market import START, make_market, make_settings
+from tests.simulation.schedule import STAGES, TAIL, Simulation, data_of
+
+MARKET_SECONDS = 40
+RECORDS = 400
+SHAPES = [(partitions, risk_tasks, workers) for partitions in (1, 2, 3, 7) for risk_tasks in (1, 2) for workers in (1, 2, 3)]
+COMMANDS = [(0.2, CommandKind.HALT), (0.4, CommandKind.RESUME_REQUEST), (0.45, CommandKind.RESUME_CONFIRM), (0.7, CommandKind.FLATTEN)]
+
+
+@pytest.fixture(scope="session")
+def theatre(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Theatre]:
+    with theatre_on(stack, tmp_path_factory.mktemp("soak")) as ready:
+        yield ready
+
+
+def test_kill_at_a_random_moment_changes_no_byte(
+    case: Case, seed: int, theatre: Theatre, fresh_session: Callable[[], str]
+) -> None:
+    files = [Path(recording("spot_btcusdt")), Path(recording("spot_ethusdt"))]
+    settings = busy_settings(fresh_session(), files, seconds=MARKET_SECONDS, partitions=1 + case.number % 2)
+    survives(theatre, settings, kills_of(f"{seed} {case.number}", [case.subject]), speed="10x")
+
+
+def test_outage_of_a_minute_is_told_within_35_s(case: Case, seed: int, theatre: Theatre, fresh_session: Callable[[], str]) -> None:
+    feed_dies_and_returns(theatre, fresh_session(), dead_seconds=60)
+
+
+def test_simulation_of_any_shape_with_kills_and_commands_replays_equal(case: Case, seed: int) -> None:
+    """Every second one without commands, whose place is the schedule's: its bytes are those of the simplest shape."""
+    rng = random.Random(f"{seed} {case}")
+    market_seed = rng.randrange(1 << 32)
+    commands = [(share + rng.uniform(-0.02, 0.02), kind) for share, kind in COMMANDS] if case.number % 2 else []
+    simulation = simulate(rng, market_seed, rng.choice(SHAPES)).run(kill_share=rng.choice((0.0, 0.01, 0.05)), commands=commands)
+    if not commands:
+        plain = simulate(random.Random(0), market_seed, (1, 1, 1)).run()
+        assert data_of(simulation) == data_of(plain)
+    assert set(simulation.frontiers().values()) == {simulation.market[-1].record.time + TAIL}
+    assert not simulation.overfull
+    verdict = verify(simulation.log, simulation.settings, simulation.codec, STAGES)
+    assert verdict.equal, "\n".join(map(str, verdict.divergences))
+
+
+def test_alteration_of_one_record_is_found_and_located(case: Case, seed: int) -> None:
+    session = session_to_alter(seed)
+    with altered(session.log, Layout.of(session.settings), random.Random(f"{seed} {case}")) as alteration:
+        verdict = verify(session.log, session.settings, session.codec, STAGES)
+    assert not verdict.equal, f"{alteration} must be found"
+    assert any(map(alteration.is_named_by, verdict.divergences)), f"{alteration} must be named, was {verdict.divergences}"
+
+
+@cache
+def session_to_alter(seed: int) -> Backtest:
+    """A minute of the simulated market that trades, verified equal before anything is altered."""
+    chosen = make_settings(partitions=2, risk_tasks=2)
+    feed = FeedParameters(seed=seed, symbols=("BTCUSDT", "ETHUSDT"), rate_per_second=8, duration_seconds=60, start_time=START)
+    session = undisturbed(chosen.model_copy(update={"feed": feed}))
+    verdict = verify(session.log, session.settings, session.codec, STAGES)
+    assert verdict.equal
+    assert verdict.records["order_results"] >= 2
+    return session
+
+
+def simulate(rng: random.Random, market_seed: int, shape: tuple[int, int, int]) -> Simulation:
+    partitions, risk_tasks, workers = shape
+    settings = make_settings(partitions=partitions, risk_tasks=risk_tasks)
+    return Simulation(settings, make_market("sim", RECORDS, market_seed), rng, workers=workers)
