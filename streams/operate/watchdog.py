@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 import httpx
 
+from streams.errors import StackError
 from streams.exchange.wall import Wall
 from streams.operate.sink import ConnectDown, Sink
 from streams.operate.stack import PartState, Stack
@@ -20,6 +21,7 @@ logger = logging.getLogger(__name__)
 
 TURN_SECONDS = 0.1
 REGISTRY_ANSWER_SECONDS = 2.0
+MEND_ATTEMPTS_MAX = 5
 
 
 class Duty(NamedTuple):
@@ -95,10 +97,21 @@ class StackKeeper:
         self._starting = self._starter.submit(self._mend)
 
     def _mend(self) -> None:
-        dead = [one.name for one in self._stack.status() if one.state is PartState.DIED]
-        if dead:
-            logger.warning("%s died and is started anew", ", ".join(dead))
-            self._stack.up(dead, report=logger.info)
+        """A part may die while others are started that need it: what was to be started is remembered, and tried again with it."""
+        dead: set[str] = set()
+        for attempt in range(1, MEND_ATTEMPTS_MAX + 1):
+            dead |= {one.name for one in self._stack.status() if one.state is PartState.DIED}
+            if not dead:
+                return
+            logger.warning("%s died and is started anew", ", ".join(sorted(dead)))
+            try:
+                self._stack.up(dead, report=logger.info)
+            except StackError as fault:
+                if attempt == MEND_ATTEMPTS_MAX:
+                    raise
+                logger.warning("%s", fault)
+            else:
+                return
 
     def close(self) -> None:
         self._starter.shutdown(wait=True)

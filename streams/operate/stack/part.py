@@ -61,6 +61,8 @@ class Part(ABC):
 
     def __init__(self, settings: StackSettings) -> None:
         self.settings = settings
+        # The parts that `needs` names, given by the stack.
+        self.needed: list[Part] = []
         self.log_file = settings.data_folder / "logs" / f"{self.name}.log"
         self.pid_file = settings.data_folder / "run" / f"{self.name}.pid"
         # There while its process has been healthy once: from then on silence is a fault and no longer the start.
@@ -219,6 +221,10 @@ class Part(ABC):
                 return "its process ended"
             if fault is None:
                 return None
+            gone = [need.name for need in self.needed if need.running() is None]
+            if gone:
+                # It cannot become healthy any more, and whoever mends the stack waits for this to end.
+                return f"{fault}, and {', '.join(gone)}, which it needs, ended meanwhile"
             if time.monotonic() > deadline:
                 return f"{fault}, after {seconds:.0f} s"
             if cancelled.wait(PROBE_EVERY_SECONDS):

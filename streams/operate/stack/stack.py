@@ -37,6 +37,8 @@ class Stack:
         self.settings = settings or StackSettings()
         every: list[Part] = [each(self.settings) for each in (Kafka, Postgres, Registry, Connect)]
         self.parts = {part.name: part for part in every}
+        for part in every:
+            part.needed = [self.parts[name] for name in part.needs]
 
     def up(self, parts: Iterable[str] = PART_NAMES, report: Report = _silent) -> None:
         """
