@@ -26,6 +26,7 @@ import schemas
 from streams.domain.money import SCALE, UNIT
 from streams.domain.records import RECORDS, Record
 from streams.errors import DecodeError
+from streams.log import compiled
 
 HEADER_LENGTH = 5
 DIGITS_MAX = 38
@@ -116,8 +117,16 @@ class _Writer:
         self._name = name
         self._schema = parse_schema(_bare(schemas.schema(name)))
         self._conversions = _conversions(RECORDS[name], _encoder)
+        self._compiled = compiled.encoder(_bare(schemas.schema(name)), RECORDS[name], _decimal_bytes)
 
     def bytes_of(self, record: Record, prefix: bytes) -> bytes:
+        try:
+            return prefix + self._compiled(record)
+        except compiled.UNUSUAL:
+            return self._plain_bytes_of(record, prefix)
+
+    def _plain_bytes_of(self, record: Record, prefix: bytes) -> bytes:
+        """By fastavro, which says what is wrong."""
         values = msgspec.structs.asdict(record)
         field = ""
         try:
@@ -150,8 +159,20 @@ class _Reader:
         self._written = parse_schema(written)
         # Resolution costs time, and the newest schema needs none.
         self._newest = None if written == newest else parse_schema(newest)
+        self._compiled = compiled.decoder(newest, self.kind, _decimal_value) if written == newest else None
 
     def record_of(self, raw: bytes) -> Record:
+        if self._compiled is not None:
+            try:
+                record: Record | None = self._compiled(raw, HEADER_LENGTH)
+            except compiled.UNUSUAL:
+                record = None
+            if record is not None:
+                return record
+        return self._plain_record_of(raw)
+
+    def _plain_record_of(self, raw: bytes) -> Record:
+        """By fastavro, which says what is wrong."""
         source = BytesIO(raw)
         source.seek(HEADER_LENGTH)
         try:
