@@ -13,7 +13,8 @@ from tests.deploy.cluster import Cluster, engine_lack, images
 REQUIRE = "CDB_REQUIRE_DOCKER"
 
 
-@pytest.fixture(scope="session")
+# Gone after the last test of this folder: they are a gigabyte.
+@pytest.fixture(scope="package")
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     """Broker, registry, Connect and Postgres, healthy."""
     lack = engine_lack()
@@ -26,7 +27,7 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
         yield cluster
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def endpoints(cluster: Cluster) -> Endpoints:
     """Where the tests reach the containers."""
     return cluster.endpoints()
