@@ -196,6 +196,5 @@ def test_documented_defaults_say_why_they_did_not_trade() -> None:
     assert summary.fills == 0
     reason = summary.reasons["momentum BTCUSDT"]
     assert "SIGNAL_THRESHOLD_PCT 3.0" in reason
-    assert "warm-up" in reason
-
-
+    assert "warming up: " in reason
+    assert "largest change so far" in reason

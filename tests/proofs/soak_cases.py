@@ -33,9 +33,7 @@ def theatre(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
         yield ready
 
 
-def test_kill_at_a_random_moment_changes_no_byte(
-    case: Case, seed: int, theatre: Theatre, fresh_session: Callable[[], str]
-) -> None:
+def test_kill_at_a_random_moment_changes_no_byte(case: Case, seed: int, theatre: Theatre, fresh_session: Callable[[], str]) -> None:
     files = [Path(recording("spot_btcusdt")), Path(recording("spot_ethusdt"))]
     settings = busy_settings(fresh_session(), files, seconds=MARKET_SECONDS, partitions=1 + case.number % 2)
     survives(theatre, settings, kills_of(f"{seed} {case.number}", [case.subject]), speed="10x")
@@ -70,10 +68,12 @@ def test_alteration_of_one_record_is_found_and_located(case: Case, seed: int) ->
 
 @cache
 def session_to_alter(seed: int) -> Backtest:
-    """A minute of the simulated market that trades, verified equal before anything is altered."""
+    """Half a minute of the simulated market that trades, verified equal before anything is altered."""
     chosen = make_settings(partitions=2, risk_tasks=2)
-    feed = FeedParameters(seed=seed, symbols=("BTCUSDT", "ETHUSDT"), rate_per_second=8, duration_seconds=60, start_time=START)
-    session = undisturbed(chosen.model_copy(update={"feed": feed}))
+    hasty = {"SIGNAL_LOOKBACK_MIN": "0.1", "SIGNAL_THRESHOLD_PCT": "0.01", "SIGNAL_MIN_VOLUME": "0", "SIGNAL_REPEAT_SEC": "1"}
+    strategies = (chosen.strategies[0].model_copy(update={"parameters": hasty}),)
+    feed = FeedParameters(seed=seed, symbols=("BTCUSDT", "ETHUSDT"), rate_per_second=8, duration_seconds=30, start_time=START)
+    session = undisturbed(chosen.model_copy(update={"feed": feed, "strategies": strategies}))
     verdict = verify(session.log, session.settings, session.codec, STAGES)
     assert verdict.equal
     assert verdict.records["order_results"] >= 2
