@@ -11,7 +11,7 @@ from streams.domain.parameters import SessionSettings
 from streams.domain.records import Alert, JournalEntry, Mark, Order, OrderResult, PortfolioSnapshot, Position, Signal
 from streams.errors import DecodeError
 from streams.log.codec import Codec
-from streams.log.interface import Log, Message, Partition
+from streams.log.interface import Log, Message
 from streams.log.layout import Layout
 
 TOPICS = ("marks", "signals", "orders", "order_results", "positions", "portfolio_snapshots", "alerts", "journal", "dead_letters")
@@ -64,7 +64,7 @@ class LiveModel:
         return sum((one.equity for one in self.portfolios.values()), Decimal(0))
 
     def _take(self, message: Message) -> None:
-        topic = Partition(message.topic, message.partition).topic[len(self._layout.session) + 1 :]
+        topic = message.topic[len(self._layout.session) + 1 :]
         if topic == "dead_letters":
             self.counts["dead_letters"] += 1
             return

@@ -10,33 +10,51 @@ from rich.table import Table
 from rich.text import Text
 
 from streams.cli.live_model import LiveModel
-from streams.domain.records import Order, OrderResult
+from streams.domain.records import Order
+
+# Below this width tables lose the columns that are told elsewhere, and stand one above the other.
+WIDE = 110
+HISTORY_MIN = 2
+PLACES = 6
 
 
-def screen(model: LiveModel, *, rate: float, notes: list[str]) -> RenderableType:
-    """Everything at a glance; `rate` in market records a second of wall time."""
+def screen(model: LiveModel, *, rate: float, notes: list[str], width: int, height: int) -> RenderableType:
+    """
+    Everything at a glance, within `width` columns and `height` lines; `rate` in market records a second of wall time.
+
+    Decisions and fills share the lines that the rest leaves.
+    """
+    wide = width >= WIDE
+    top = _side_by_side(_prices(model, max(height // 6, 3)), _stages(model))
+    holdings = [table for table in (_accounts(model), _positions(model, height // 8, wide=wide)) if table.row_count]
+    said = [Text(note, style="yellow", no_wrap=True, overflow="ellipsis") for note in notes[-2:]]
+    # A table takes its title and its header besides its rows; the two lines of the headline come first.
+    shown_prices = min(max(len(model.marks), len(model.frontiers)), max(height // 6, 3, len(model.frontiers)))
+    used = 2 + (2 + shown_prices) + sum(2 + table.row_count for table in holdings) + len(said)
+    history = max((height - used - 5) // 2, HISTORY_MIN)
     return Group(
-        Text(headline(model, rate=rate), style="bold"),
-        _side_by_side(_prices(model), _stages(model)),
-        _decisions(model),
-        _fills(model),
-        _side_by_side(_positions(model), _accounts(model)),
-        *(Text(f"  {note}", style="yellow") for note in notes[-3:]),
-    )
+        *(Text(line, style="bold", no_wrap=True, overflow="ellipsis") for line in _headlines(model, rate)), top, *holdings,
+        _decisions(model, history, wide=wide), _fills(model, history, wide=wide), *said,
+    )  # fmt: skip
 
 
 def headline(model: LiveModel, *, rate: float) -> str:
     """One line: for terminals that cannot redraw as well."""
+    return "  ".join(_headlines(model, rate))
+
+
+def _headlines(model: LiveModel, rate: float) -> tuple[str, str]:
     counts = model.counts
+    letters = f"  dead letters {counts['dead_letters']}" if counts["dead_letters"] else ""
     return (
-        f"{model.settings.session}  market time {_clock(model.feed_watermark)}  {rate:,.0f} records/s  "
-        f"{model.feed_records:,} records  signals {counts['signals']}  approved {counts['approved']}  refused {counts['refused']}  "
-        f"fills {counts['fills']}  equity {model.equity():,.2f}"
+        f"{model.settings.session}  market time {_clock(model.feed_watermark)}  {model.feed_records:,} records  {rate:,.0f}/s",
+        f"equity {model.equity():,.2f}  signals {counts['signals']}  approved {counts['approved']}  refused {counts['refused']}  "
+        f"fills {counts['fills']}  alerts {counts['alerts']}{letters}",
     )
 
 
 def _side_by_side(left: Table, right: Table) -> Table:
-    grid = Table.grid(padding=(0, 4))
+    grid = Table.grid(padding=(0, 4, 0, 0))
     grid.add_row(left, right)
     return grid
 
@@ -48,62 +66,60 @@ def _table(title: str, *headers: str) -> Table:
     return table
 
 
-def _prices(model: LiveModel) -> Table:
+def _prices(model: LiveModel, rows_max: int) -> Table:
     table = _table("prices", "symbol", "mark", "bid", "ask", "state")
-    for symbol, mark in sorted(model.marks.items()):
+    for symbol, mark in sorted(model.marks.items())[:rows_max]:
         flags = [word for word, on in (("gap", mark.gap), ("feed down", mark.feed_down), ("crossed", mark.book_crossed)) if on]
         table.add_row(symbol, _number(mark.mark), _number(mark.best_bid), _number(mark.best_ask), ", ".join(flags) or "ok")
     return table
 
 
 def _stages(model: LiveModel) -> Table:
-    table = _table("stages", "task", "lag of market time")
+    table = _table("stages", "task", "behind")
     for task in sorted(model.frontiers):
         lag = model.lag_seconds(task)
         table.add_row(task, "-" if lag is None else f"{lag:.2f} s")
     return table
 
 
-def _decisions(model: LiveModel) -> Table:
-    table = _table("decisions", "time", "symbol", "side", "purpose", "quantity", "outcome")
-    for order in reversed(model.decisions):
+def _decisions(model: LiveModel, rows_max: int, *, wide: bool) -> Table:
+    table = _table("decisions", "time", "symbol", "side", *(("purpose",) if wide else ()), "quantity", "outcome")
+    table.columns[-1].justify, table.columns[-1].overflow = "left", "ellipsis"
+    for order in list(reversed(model.decisions))[:rows_max]:
+        purpose = (order.purpose.value,) if wide else ()
         table.add_row(
-            _clock(order.time), order.symbol, order.side.value, order.purpose.value, _number(order.quantity), _outcome(order)
+            _clock(order.time), order.symbol, order.side.value, *purpose, _number(order.quantity), _outcome(order, wide=wide)
         )
     return table
 
 
-def _outcome(order: Order) -> Text:
+def _outcome(order: Order, *, wide: bool) -> Text:
     if order.approved:
         return Text("approved", style="green")
-    limits = f" ({_number(order.measured)} against {_number(order.limit)})" if order.measured is not None else ""
+    limits = f" ({_number(order.measured)} against {_number(order.limit)})" if wide and order.measured is not None else ""
     return Text(f"refused {order.rejection_code}{limits}", style="red")
 
 
-def _fills(model: LiveModel) -> Table:
-    table = _table("fills", "time", "symbol", "side", "quantity", "price", "fee", "slippage", "status")
-    for result in reversed(model.fills):
-        table.add_row(*_fill_cells(result))
+def _fills(model: LiveModel, rows_max: int, *, wide: bool) -> Table:
+    table = _table("fills", "time", "symbol", "side", "quantity", "price", *(("fee", "slippage") if wide else ()), "status")
+    table.columns[-1].justify, table.columns[-1].overflow = "left", "ellipsis"
+    for result in list(reversed(model.fills))[:rows_max]:
+        slippage = "-" if result.slippage_bps is None else f"{result.slippage_bps:.2f} bps"
+        costs = (f"{result.fee:.4f}", slippage) if wide else ()
+        status = result.status.value if result.reason is None else f"{result.status.value} {result.reason}"
+        table.add_row(
+            _clock(result.fill_time), result.symbol, result.side.value, _number(result.quantity), _number(result.price), *costs, status
+        )
     return table
 
 
-def _fill_cells(result: OrderResult) -> tuple[str, ...]:
-    slippage = "-" if result.slippage_bps is None else f"{result.slippage_bps:.2f} bps"
-    status = result.status.value if result.reason is None else f"{result.status.value} {result.reason}"
-    return (
-        _clock(result.fill_time), result.symbol, result.side.value, _number(result.quantity), _number(result.price),
-        f"{result.fee:.4f}", slippage, status,
-    )  # fmt: skip
-
-
-def _positions(model: LiveModel) -> Table:
-    table = _table("positions", "account", "strategy", "symbol", "quantity", "entry", "unrealized")
-    for position in model.positions.values():
-        if position.quantity:
-            table.add_row(
-                position.account, position.strategy, position.symbol, _number(position.quantity),
-                _number(position.entry_price), f"{position.unrealized_pnl:,.2f}",
-            )  # fmt: skip
+def _positions(model: LiveModel, rows_max: int, *, wide: bool) -> Table:
+    who = ("account", "strategy", "symbol") if wide else ("symbol",)
+    table = _table("positions", *who, "quantity", "entry", "unrealized")
+    held = [position for position in model.positions.values() if position.quantity]
+    for position in held[:rows_max]:
+        owner = (position.account, position.strategy, position.symbol) if wide else (position.symbol,)
+        table.add_row(*owner, _number(position.quantity), _number(position.entry_price), f"{position.unrealized_pnl:,.2f}")
     return table
 
 
@@ -117,10 +133,9 @@ def _accounts(model: LiveModel) -> Table:
 
 
 def _number(value: Decimal | None) -> str:
-    return "-" if value is None else f"{value.normalize():f}"
+    """Rounded for people: entries and measures are quotients of twelve places."""
+    return "-" if value is None else f"{round(value, PLACES).normalize():f}"
 
 
 def _clock(time: int) -> str:
     return datetime.fromtimestamp(time / 1e6, UTC).strftime("%H:%M:%S.%f")[:-3] if time > 0 else "-"
-
-

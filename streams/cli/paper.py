@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import signal
+import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Annotated
 
@@ -12,6 +16,7 @@ import typer
 from rich.console import Console
 from rich.live import Live
 
+from streams.cli.feed import stop_on_signals
 from streams.cli.live_model import LiveModel
 from streams.cli.live_view import headline, screen
 from streams.cli.options import Duration, Equity, Feed, Files, Partitions, Seed, Strategies, connection_of
@@ -19,9 +24,12 @@ from streams.cli.replay import as_document as verdict_document
 from streams.cli.replay import print_verdict
 from streams.cli.summary_view import print_summary
 from streams.domain.parameters import SessionSettings
+from streams.errors import ConfigError, FeedError
+from streams.exchange.pacing import speed_of
 from streams.log.layout import Layout
+from streams.operate import sessions
 from streams.operate.paper import SETTLE_SECONDS_MAX, PaperSession, Place, SessionStuck
-from streams.operate.plan import Ask, settings_of
+from streams.operate.plan import Ask, going_on, settings_of
 from streams.operate.prepare import prepare
 from streams.operate.reconcile import Report, reconcile
 from streams.operate.runtime import STAGES, Runtime, open_runtime
@@ -51,8 +59,8 @@ def paper(
     """
     Trade on paper: starts the stack where it is not up, runs a session, shows it live, and proves it by replay.
 
-    Exit code 1 where the replay or the rows in Postgres are not equal to the session. Ctrl-C ends a session early and in
-    order; the same --session NAME goes on with it.
+    Exit code 1 where the replay or the rows in Postgres are not equal to the session, or a recording broke off. Ctrl-C stops
+    early and in order, and leaves the session open: the same --session NAME goes on with it, by the settings it was made with.
 
     Examples:
 
@@ -64,75 +72,111 @@ def paper(
     """
     console = Console(stderr=as_json)
     now = time.time_ns() // 1000
-    kind = feed or ("recorded" if files else "simulated")
-    if duration is None and kind == "simulated":
-        duration = DEFAULT_SECONDS
+    speed_of(speed)
     ask = Ask(
-        session=session or datetime.fromtimestamp(now / 1e6, UTC).strftime("paper-%Y%m%d-%H%M%S"), feed=kind,
-        files=tuple(files or ()), strategies=strategies, duration_seconds=duration or None, seed=seed, partitions=partitions,
+        session=session or datetime.fromtimestamp(now / 1e6, UTC).strftime("paper-%Y%m%d-%H%M%S"), feed=feed,
+        files=tuple(files or ()), strategies=strategies, duration_seconds=duration, seed=seed, partitions=partitions,
         equity=equity, start_time=now,
     )  # fmt: skip
-    settings = settings_of(ask)
+    settings = settings_of(ask if duration is not None or ask.kind == "recorded" else ask._replace(duration_seconds=DEFAULT_SECONDS))
     stack = Stack(StackSettings.from_environment(os.environ))
     stack.up(report=lambda line: console.print(line, style="dim", highlight=False))
     endpoints = stack.endpoints()
     prepare(endpoints, lambda line: console.print(line, style="dim", highlight=False))
     connection = connection_of(context, bootstrap=endpoints.bootstrap, registry=endpoints.ccompat_url)
     with open_runtime(connection, client_id="cdb-paper") as runtime:
+        settings = _settings_on_log(runtime, ask) or settings
         place = Place(endpoints.bootstrap, endpoints.ccompat_url, stack.settings.data_folder / "sessions" / settings.session)
         running = PaperSession(runtime, settings, place, speed=speed)
         running.create(now)
-        _follow(running, console)
+        has_ended = _follow(running, console)
         ended = _verdicts(runtime, settings, endpoints, console)
+        error = running.progress().error
     if as_json:
-        typer.echo(json.dumps(_document(*ended), indent=2))
+        typer.echo(json.dumps({**_document(*ended), "ended": has_ended, "error": error}, indent=2))
     else:
         _print_end(*ended, settings=settings, place=place, console=console)
+    if not has_ended:
+        console.print(f"the session stays open: cdb paper --session {settings.session} goes on with it", highlight=False)
+    if error is not None:
+        raise FeedError(f"the feed of session {settings.session} ended early: {error}")
     if not (ended[1].equal and ended[2].equal):
         raise typer.Exit(1)
 
 
-def _follow(running: PaperSession, console: Console) -> None:
-    """Shows the session until it has settled or Ctrl-C; ends its processes whatever happens."""
+def _settings_on_log(runtime: Runtime, ask: Ask) -> SessionSettings | None:
+    """
+    What the session was made with, where it is there already.
+
+    Raises: ConfigError where it has ended, or was made with other settings than those asked for.
+    """
+    found = next((one for one in sessions.listing(runtime.log, runtime.codec) if one.name == ask.session), None)
+    if found is None or found.manifest is None:
+        return None
+    if found.manifest.status == sessions.ENDED:
+        raise ConfigError(
+            f"session must be a new one or one that is open, was {ask.session}, which has ended; "
+            f"cdb replay verify --session {ask.session} runs it again, cdb sessions rm {ask.session} removes it"
+        )
+    return going_on(ask, sessions.read(runtime.log, runtime.codec, ask.session))
+
+
+def _follow(running: PaperSession, console: Console) -> bool:
+    """Shows the session until it has settled or Ctrl-C; ends its processes whatever happens. Returns whether it has come to its end."""
     notes: list[str] = []
     model = LiveModel(running.runtime.log, running.runtime.codec, running.settings)
-    running.start()
+    with _asked_to_stop() as stop:
+        try:
+            running.start()
+            if console.is_terminal:
+                with Live(console=console, auto_refresh=False, screen=True) as live:
+                    for rate in _ticks(running, model, notes, REDRAW_SECONDS, stop):
+                        shown = screen(model, rate=rate, notes=notes, width=console.width, height=console.height)
+                        live.update(shown, refresh=True)
+            else:
+                for rate in _ticks(running, model, notes, LINE_EVERY_SECONDS, stop):
+                    console.print(headline(model, rate=rate), highlight=False, soft_wrap=True)
+            if stop.is_set():
+                console.print("ending the session in order")
+                if not running.break_off():
+                    notes.append("the stages did not come to the feed's last record in time; they will when the session goes on")
+        finally:
+            has_ended = running.end(time.time_ns() // 1000)
+            model.close()
+            for note in notes:
+                console.print(note, style="yellow", highlight=False)
+    return has_ended
+
+
+@contextmanager
+def _asked_to_stop() -> Iterator[threading.Event]:
+    """An event that Ctrl-C and SIGTERM set; once the session stands still they do again what they did before."""
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    before = {number: signal.getsignal(number) for number in numbers}
     try:
-        if console.is_terminal:
-            with Live(console=console, refresh_per_second=4, screen=False, transient=True) as live:
-                for rate in _ticks(running, model, notes, REDRAW_SECONDS):
-                    live.update(screen(model, rate=rate, notes=notes))
-        else:
-            for rate in _ticks(running, model, notes, LINE_EVERY_SECONDS):
-                console.print(headline(model, rate=rate), highlight=False, soft_wrap=True)
-    except KeyboardInterrupt:
-        console.print("ending the session in order")
+        yield stop_on_signals()
     finally:
-        running.end(time.time_ns() // 1000)
-        while model.poll(0.2):
-            pass
-        model.close()
-        for note in notes:
-            console.print(note, style="yellow")
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
-def _ticks(running: PaperSession, model: LiveModel, notes: list[str], every: float):  # type: ignore[no-untyped-def]
-    """Yields the feed's rate each `every` seconds until the session has settled."""
+def _ticks(
+    running: PaperSession, model: LiveModel, notes: list[str], every: float, stop: threading.Event
+) -> Iterator[float]:
+    """Yields the feed's rate each `every` seconds until the session has settled or is asked to stop."""
     shown_at, shown_records, ended_at = time.monotonic(), 0, 0.0
-    while True:
+    while not stop.is_set():
         while model.poll(0.05) and time.monotonic() - shown_at < every:
             pass
         elapsed = time.monotonic() - shown_at
         if elapsed < every:
-            time.sleep(min(0.05, every - elapsed))
+            stop.wait(min(0.05, every - elapsed))
             continue
         running.check(notes.append)
         yield max(model.feed_records - shown_records, 0) / elapsed
         shown_at, shown_records = time.monotonic(), model.feed_records
         progress = running.progress()
         if progress.settled:
-            if progress.error:
-                notes.append(f"the feed ended early: {progress.error}")
             return
         if progress.ended and not ended_at:
             ended_at = time.monotonic()

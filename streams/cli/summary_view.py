@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.table import Table
 
 from streams.domain.statistics import Statistics
-from streams.replay.summary import AccountSummary, Summary
+from streams.replay.summary import DAY_SECONDS, AccountSummary, Summary
 
 
 def print_summary(summary: Summary, console: Console) -> None:
@@ -51,7 +51,7 @@ def _account(account: AccountSummary) -> Table:
     for figure, value in (rows | _statistics(account.statistics)).items():
         table.add_row(figure, value)
     for position in account.open_positions:
-        table.add_row(f"open {position.symbol} ({position.strategy})", f"{position.quantity:f}")
+        table.add_row(f"open {position.symbol} ({position.strategy})", f"{position.quantity.normalize():f}")
     return table
 
 
@@ -71,6 +71,7 @@ def _statistics(found: Statistics | None) -> dict[str, str]:
         {name: f"{value:.2%}" for name, value in shares.items() if value is not None}
         | {"drawdown lasted": f"{found.max_drawdown_seconds:,.0f} s", "round trips": f"{found.round_trips:,}"}
         | {name: f"{value:,.2f}" for name, value in ratios.items() if value is not None}
+        | ({"volatility, Sharpe, Sortino, Calmar": "not measured under a day"} if found.seconds < DAY_SECONDS else {})
     )
 
 

@@ -15,7 +15,7 @@ from streams.operate.dead_letters import ConnectDeadLetters
 from streams.operate.runtime import open_runtime, session_settings
 from streams.operate.sink import Sink
 from streams.operate.stack import Stack, StackSettings
-from streams.operate.watchdog import Duty, SinkKeeper, StackKeeper, watch
+from streams.operate.watchdog import Aside, Duty, SinkKeeper, StackKeeper, watch
 
 
 def watchdog(
@@ -39,14 +39,16 @@ def watchdog(
     with open_runtime(connection, client_id=f"{session}-watchdog") as runtime:
         settings = session_settings(runtime, session)
         timekeeper = Timekeeper(runtime.log, runtime.codec, settings, wall, code_version=runtime.code_version)
-        keeper = StackKeeper(stack)
+        sink = Aside("sink", SinkKeeper(Sink(endpoints.connect_url), endpoints.registry_health_url).turn)
+        parts = Aside("stack", StackKeeper(stack).turn)
         duties = [
             Duty("timekeeper", 0.1, timekeeper.turn),
-            Duty("sink", 2.0, SinkKeeper(Sink(endpoints.connect_url), endpoints.registry_health_url).turn),
             Duty("dead letters", 1.0, ConnectDeadLetters(runtime.log, runtime.codec).turn),
+            Duty("sink", 2.0, sink.turn),
         ]
         try:
-            watch([*duties, Duty("stack", 2.0, keeper.turn)] if mend else duties, wall)
+            watch([*duties, Duty("stack", 2.0, parts.turn)] if mend else duties, wall)
         finally:
-            keeper.close()
             timekeeper.close()
+            sink.close()
+            parts.close()

@@ -6,46 +6,56 @@ the same transaction as the letters, so a watchdog that is killed loses and doub
 """
 
 from streams.domain.records import DeadLetter
+from streams.errors import Fenced
 from streams.log.codec import Codec
-from streams.log.interface import Log, Message, Partition
+from streams.log.interface import Log, Message, Partition, Writer
 
 CONNECT_TOPIC = "connect_dead_letters"
 GROUP = "cdb-connect-dead-letters"
 READ_MAX = 500
+READ_SECONDS = 1.0
 EARLIEST_TIME = 1000
 SOURCE = Partition(CONNECT_TOPIC, 0)
 
 
 class ConnectDeadLetters:
-    """Moves letters on each `turn`. A session that was removed meanwhile gets none."""
+    """
+    Moves letters on each `turn`. A session that was removed meanwhile gets none.
+
+    Every session's watchdog runs one. They share one writer's name and one position: whoever opens the writer ends what another has
+    under way, and reads the position after that.
+    """
 
     def __init__(self, log: Log, codec: Codec) -> None:
         self._log = log
         self._codec = codec
-        self._place: int | None = None
+        self._moved_to = 0
 
     def turn(self) -> int:
-        """Moves what is there; returns how many. Raises: LogError, Fenced as the log."""
+        """Moves what is there; returns how many. Raises: LogError as the log."""
         topics = self._log.topics()
-        if CONNECT_TOPIC not in topics:
+        if CONNECT_TOPIC not in topics or self._log.end_offset(SOURCE) <= self._moved_to:
             return 0
-        if self._place is None:
+        writer = self._log.writer(GROUP)
+        try:
             committed = self._log.committed(GROUP, SOURCE)
-            self._place = self._log.start_offset(SOURCE) if committed is None else committed
-        end = self._log.end_offset(SOURCE)
-        if self._place >= end:
-            return 0
-        messages, place = self._read(self._place, end)
-        letters = [letter for letter in map(self._letter, messages) if letter is not None]
-        known = [one for one in letters if f"{one.session}.dead_letters" in topics]
-        self._write(known, place)
-        self._place = place
+            start = self._log.start_offset(SOURCE) if committed is None else committed
+            messages, place = self._read(start)
+            letters = [letter for letter in map(self._letter, messages) if letter is not None]
+            known = [one for one in letters if f"{one.session}.dead_letters" in topics]
+            if place > start:
+                self._write(writer, known, place)
+        except Fenced:
+            return 0  # another watchdog's turn; it moves what is there
+        finally:
+            writer.close()
+        self._moved_to = place
         return len(known)
 
-    def _read(self, start: int, end: int) -> tuple[list[Message], int]:
+    def _read(self, start: int) -> tuple[list[Message], int]:
         reader = self._log.reader({SOURCE: start})
         try:
-            messages = [message for message in reader.poll(READ_MAX, 1.0) if message.offset < end]
+            messages = reader.poll(READ_MAX, READ_SECONDS)
             return messages, reader.position(SOURCE)
         finally:
             reader.close()
@@ -60,19 +70,17 @@ class ConnectDeadLetters:
         return DeadLetter(
             event_id=name, causation_id=name, correlation_id=name, session=session, time=max(message.time, EARLIEST_TIME),
             source_topic=topic, source_partition=partition, source_offset=offset, rule="sink_decodable",
-            cause=about.get("__connect.errors.exception.message", "Connect gave no reason"), payload=message.value,
+            # Postgres stores no NUL in a text.
+            cause=about.get("__connect.errors.exception.message", "Connect gave no reason").replace("\x00", "\\0"),
+            payload=message.value,
         )  # fmt: skip
 
-    def _write(self, letters: list[DeadLetter], place: int) -> None:
-        writer = self._log.writer(GROUP)
-        try:
-            writer.begin()
-            for letter in letters:
-                writer.append(
-                    Partition(f"{letter.session}.dead_letters", 0), key=letter.source_topic.encode(),
-                    value=self._codec.wire(letter), time=letter.time,
-                )  # fmt: skip
-            writer.offsets(GROUP, {SOURCE: place})
-            writer.commit()
-        finally:
-            writer.close()
+    def _write(self, writer: Writer, letters: list[DeadLetter], place: int) -> None:
+        writer.begin()
+        for letter in letters:
+            writer.append(
+                Partition(f"{letter.session}.dead_letters", 0), key=letter.source_topic.encode(),
+                value=self._codec.wire(letter), time=letter.time,
+            )  # fmt: skip
+        writer.offsets(GROUP, {SOURCE: place})
+        writer.commit()

@@ -5,6 +5,7 @@ Used by `cdb paper` and by the tests that kill its processes; it decides nothing
 """
 
 import sys
+import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import NamedTuple
@@ -18,8 +19,11 @@ from streams.operate.stack.settings import free_ports
 from streams.operate.supervisor import Supervisor
 
 FEED = "feed"
+WATCHDOG = "watchdog"
 # Wall seconds that the stages may take to settle after the feed's end before it counts as stuck.
 SETTLE_SECONDS_MAX = 120.0
+BREAK_OFF_SECONDS_MAX = 30.0
+LOOK_SECONDS = 0.1
 
 
 class SessionStuck(StreamsError):
@@ -57,12 +61,12 @@ class PaperSession:
     def _worker_names(self) -> list[str]:
         return [f"{stage}-{slot}" for stage in STAGES for slot in range(self._slots)]
 
-    def create(self, time: int) -> None:
+    def create(self, now: int) -> None:
         """Topics and manifest. Raises: ConfigError where the session exists with other settings."""
         runtime = self.runtime
         sessions.create(
             runtime.log, runtime.codec, self.settings, schema_ids=runtime.schema_ids, code_version=runtime.code_version,
-            time=time,
+            time=now,
         )  # fmt: skip
 
     def start(self) -> None:
@@ -70,7 +74,7 @@ class PaperSession:
         for name in self._worker_names():
             stage, _, slot = name.partition("-")
             self.supervisor.start(name, self._command("worker", stage, "--slot", slot, port=self.ports[name]))
-        self.supervisor.start("watchdog", [sys.executable, "-m", "streams.cli", "watchdog", "--session", self.settings.session])
+        self.supervisor.start(WATCHDOG, [sys.executable, "-m", "streams.cli", "watchdog", "--session", self.settings.session])
         self.start_feed()
 
     def start_feed(self) -> None:
@@ -91,7 +95,30 @@ class PaperSession:
         """Crashed processes are started anew. Raises: ProcessFailed where that is of no use."""
         self.supervisor.check(note)
 
-    def end(self, time: int) -> None:
-        """Stops the processes and says on the log that the session has ended."""
+    def break_off(self) -> bool:
+        """
+        Stops the feed, and waits until the stages have stepped all it wrote; whether they did within `BREAK_OFF_SECONDS_MAX`.
+
+        What is on the log then is whole, and the session can go on from there.
+        """
+        self.supervisor.stop_one(FEED)
+        # The timekeeper would write on in the feed's place.
+        self.supervisor.stop_one(WATCHDOG)
+        deadline = time.monotonic() + BREAK_OFF_SECONDS_MAX
+        while not self.progress().caught_up:
+            if time.monotonic() > deadline:
+                return False
+            self.check()
+            time.sleep(LOOK_SECONDS)
+        return True
+
+    def end(self, now: int) -> bool:
+        """
+        Stops the processes, and says on the log that the session has ended where it has settled; whether it has. One that was
+        broken off stays open.
+        """
         self.supervisor.stop()
-        sessions.end(self.runtime.log, self.runtime.codec, self.settings.session, time=time)
+        ended = self.progress().settled
+        if ended:
+            sessions.end(self.runtime.log, self.runtime.codec, self.settings.session, time=now)
+        return ended

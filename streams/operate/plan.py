@@ -10,11 +10,11 @@ from typing import Any, NamedTuple
 from pydantic import ValidationError
 
 from streams.domain.faults import faults_of
-from streams.domain.parameters import AccountParameters, FeedParameters, SessionSettings
+from streams.domain.parameters import AccountParameters, FeedParameters, MarketParameters, RiskParameters, SessionSettings
 from streams.errors import ConfigError
 from streams.exchange.recorded import RecordedFeed
 from streams.operate.stack.settings import PROJECT_FOLDER
-from streams.operate.strategies import strategies_from
+from streams.operate.strategies import StrategiesFile, strategies_from
 
 STRATEGIES_FOLDER = PROJECT_FOLDER / "deploy" / "strategies"
 DEFAULT_STRATEGIES = STRATEGIES_FOLDER / "default.toml"
@@ -24,10 +24,10 @@ BACKTEST_START_TIME = 1_704_067_200_000_000
 
 
 class Ask(NamedTuple):
-    """What was asked for on a command line; None where nothing was said."""
+    """What was asked for on a command line; None where nothing was said. `duration_seconds`: 0 for without end."""
 
     session: str
-    feed: str = "simulated"
+    feed: str | None = None
     files: tuple[Path, ...] = ()
     strategies: Path | None = None
     duration_seconds: int | None = None
@@ -37,6 +37,11 @@ class Ask(NamedTuple):
     equity: str | None = None
     start_time: int = BACKTEST_START_TIME
 
+    @property
+    def kind(self) -> str:
+        """The feed that was named, else that of the files."""
+        return self.feed or ("recorded" if self.files else "simulated")
+
 
 def settings_of(ask: Ask) -> SessionSettings:
     """
@@ -44,27 +49,76 @@ def settings_of(ask: Ask) -> SessionSettings:
 
     Raises: ConfigError with one line for each fault; FeedError where a recording cannot be opened.
     """
-    chosen = strategies_from(ask.strategies or (SIMULATED_STRATEGIES if ask.feed == "simulated" else DEFAULT_STRATEGIES))
+    faults: list[str] = []
+    chosen, feed = StrategiesFile((), RiskParameters(), MarketParameters()), FeedParameters()
     try:
-        account = AccountParameters() if ask.equity is None else AccountParameters.model_validate({"initial_equity": ask.equity})
-        return SessionSettings(
-            session=ask.session, partitions=ask.partitions, accounts=(account,), strategies=chosen.strategies,
-            risk=chosen.risk, market=chosen.market, feed=_feed(ask),
+        chosen = strategies_from(ask.strategies or (SIMULATED_STRATEGIES if ask.kind == "simulated" else DEFAULT_STRATEGIES))
+    except ConfigError as fault:
+        faults.append(str(fault))
+    try:
+        feed = _feed(ask)
+    except ConfigError as fault:
+        faults.append(str(fault))
+    except ValidationError as error:
+        faults += [f"FEED.{line}" for line in faults_of(error, FeedParameters)]
+    account = AccountParameters()
+    try:
+        account = account if ask.equity is None else AccountParameters.model_validate({"initial_equity": ask.equity})
+    except ValidationError as error:
+        faults += [f"ACCOUNT {account.name}: {line}" for line in faults_of(error, AccountParameters)]
+    try:
+        settings = SessionSettings(
+            session=ask.session, partitions=ask.partitions, accounts=(account,), strategies=chosen.strategies, risk=chosen.risk,
+            market=chosen.market, feed=feed,
         )  # fmt: skip
     except ValidationError as error:
-        raise ConfigError("\n".join(faults_of(error, SessionSettings))) from error
+        faults += faults_of(error, SessionSettings)
+    if faults:
+        raise ConfigError("\n".join(faults))
+    return settings
+
+
+def going_on(ask: Ask, found: SessionSettings) -> SessionSettings:
+    """
+    The settings of a session that exists, where what was asked for does not contradict them; an ask that names the session only
+    takes it as it is.
+
+    Raises: ConfigError with one line for each setting that was asked for differently.
+    """
+    if ask == Ask(session=ask.session, start_time=ask.start_time):
+        return found
+    seconds = found.feed.duration_seconds if ask.duration_seconds is None else ask.duration_seconds
+    asked = settings_of(ask._replace(start_time=found.feed.start_time, duration_seconds=seconds))
+    wanted, has = _flat(asked.model_dump(mode="json")), _flat(found.model_dump(mode="json"))
+    faults = [
+        f"{name.upper()} must be {has.get(name)} as session {found.session} was made, was {wanted.get(name)}"
+        for name in sorted(wanted.keys() | has.keys())
+        if wanted.get(name) != has.get(name)
+    ]
+    if faults:
+        raise ConfigError("\n".join(faults))
+    return found
+
+
+def _flat(values: Any, name: str = "") -> dict[str, Any]:
+    """Leaves by their dotted names."""
+    if isinstance(values, dict) and values:
+        return {leaf: value for key, one in values.items() for leaf, value in _flat(one, f"{name}.{key}".lstrip(".")).items()}
+    if isinstance(values, list) and values and isinstance(values[0], dict):
+        return {leaf: value for place, one in enumerate(values) for leaf, value in _flat(one, f"{name}.{one.get('name', place)}").items()}
+    return {name: values}
 
 
 def _feed(ask: Ask) -> FeedParameters:
-    common: dict[str, Any] = {"duration_seconds": ask.duration_seconds}
-    if ask.feed == "recorded":
+    common: dict[str, Any] = {"duration_seconds": ask.duration_seconds or None}
+    if ask.kind == "recorded":
         if not ask.files:
             raise ConfigError("FEED_FILES must name at least one recording with --feed recorded, was empty")
         files = tuple(str(path.resolve()) for path in ask.files)
         symbols = tuple(spec.symbol for spec in RecordedFeed(files).instruments())
         return FeedParameters(kind="recorded", files=files, symbols=symbols, **common)
-    if ask.feed != "simulated":
-        raise ConfigError(f"FEED must be simulated or recorded, was {ask.feed}")
+    if ask.kind != "simulated":
+        raise ConfigError(f"FEED must be simulated or recorded, was {ask.kind}")
     if ask.files:
         raise ConfigError(f"FEED_FILES must be empty with --feed simulated, was {', '.join(map(str, ask.files))}")
     if ask.symbols:

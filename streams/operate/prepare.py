@@ -8,6 +8,9 @@ from streams.operate.registry import register
 from streams.operate.sink import Sink, configuration
 from streams.operate.stack.settings import Endpoints
 
+# A Connect that has just started on a busy machine takes its time for the first task.
+SINK_SECONDS_MAX = 120.0
+
 
 def prepare(endpoints: Endpoints, report: Callable[[str], None]) -> SchemaIds:
     """
@@ -22,5 +25,5 @@ def prepare(endpoints: Endpoints, report: Callable[[str], None]) -> SchemaIds:
     config = configuration(
         jdbc_url=endpoints.jdbc_url, user=endpoints.postgres_user, secrets_folder=str(endpoints.secrets_folder)
     )
-    Sink(endpoints.connect_url).apply(config)
+    Sink(endpoints.connect_url).apply(config, SINK_SECONDS_MAX)
     return ids

@@ -21,9 +21,14 @@ class Progress(NamedTuple):
     frontiers: dict[str, int]
 
     @property
+    def caught_up(self) -> bool:
+        """Every task has stepped everything there is."""
+        return all(frontier >= self.feed_watermark for frontier in self.frontiers.values())
+
+    @property
     def settled(self) -> bool:
         """Every task has stepped everything there will be."""
-        return self.ended and all(frontier >= self.feed_watermark for frontier in self.frontiers.values())
+        return self.ended and self.caught_up
 
 
 def progress_of(log: Log, codec: Codec, settings: SessionSettings) -> Progress:

@@ -11,7 +11,6 @@ import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import IO
 
 from streams.errors import StreamsError
 
@@ -36,15 +35,15 @@ class Watched:
         self.log_path = log_path
         self._command = list(command)
         self._environment = dict(environment)
-        self._log: IO[bytes] = log_path.open("ab")
         self._process = self._start()
 
     def _start(self) -> subprocess.Popen[bytes]:
         # A session of its own: Ctrl-C at the terminal reaches the supervisor only, which ends everything in order.
-        return subprocess.Popen(
-            self._command, stdin=subprocess.DEVNULL, stdout=self._log, stderr=subprocess.STDOUT,
-            env=self._environment, start_new_session=True,
-        )  # fmt: skip
+        with self.log_path.open("ab") as log:
+            return subprocess.Popen(
+                self._command, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, env=self._environment,
+                start_new_session=True,
+            )  # fmt: skip
 
     @property
     def pid(self) -> int:
@@ -113,6 +112,13 @@ class Supervisor:
                 )
             note(f"{watched.name} ended with {code}, started anew")
             watched.restart()
+
+    def stop_one(self, name: str) -> None:
+        """Ends one process, politely first, and starts it no more."""
+        watched = self.processes.pop(name, None)
+        if watched is not None:
+            watched.terminate()
+            watched.wait(time.monotonic() + STOP_SECONDS_MAX)
 
     def stop(self) -> None:
         """Ends all, politely first; returns within about 30 s."""

@@ -1,8 +1,9 @@
 """
 Keeps a session's surroundings going: the sink's tasks, the local stack's parts, what Connect could not decode, and time itself.
 
-Each duty is a small callable with its own interval; the loop is one thread, except that a part of the stack is started in another,
-because that takes seconds in which time must go on. An unknown error ends the process; who supervises it starts it anew.
+Each duty is a small callable with its own interval; the loop is one thread. What may take seconds (Connect's answers, the start of
+a part) is done aside, in a thread of its own, because market time must go on meanwhile. An unknown error ends the process; who
+supervises it starts it anew.
 """
 
 import logging
@@ -22,6 +23,7 @@ logger = logging.getLogger(__name__)
 TURN_SECONDS = 0.1
 REGISTRY_ANSWER_SECONDS = 2.0
 MEND_ATTEMPTS_MAX = 5
+PAUSED = "PAUSED"
 
 
 class Duty(NamedTuple):
@@ -42,39 +44,60 @@ def watch(duties: list[Duty], wall: Wall) -> None:
                 due[duty.name] = wall.monotonic() + duty.seconds
 
 
+class Aside:
+    """A duty in a thread of its own, one turn at a time: a turn that still runs is left to it."""
+
+    def __init__(self, name: str, turn: Callable[[], object]) -> None:
+        self._turn = turn
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix=name)
+        self._running: Future[object] | None = None
+
+    def turn(self) -> None:
+        """Starts the next turn where the last one is over. Raises: what the last one raised."""
+        if self._running is not None:
+            if not self._running.done():
+                return
+            self._running.result()
+        self._running = self._thread.submit(self._turn)
+
+    def close(self) -> None:
+        """Waits for the turn that runs."""
+        self._thread.shutdown(wait=True)
+
+
 class SinkKeeper:
     """
     Restarts failed sink tasks, and pauses the sink while the registry does not answer.
 
-    With `errors.tolerance=all` a converter that cannot reach the registry would set valid rows aside as undecodable.
+    With `errors.tolerance=all` a converter that cannot reach the registry would set valid rows aside as undecodable. Whether it is
+    paused Connect itself is asked, so a pause outlives neither this process nor an operator's while the registry answers.
     """
 
     def __init__(self, sink: Sink, registry_health_url: str) -> None:
         self._sink = sink
         self._registry_health_url = registry_health_url
-        self._paused = False
 
     def turn(self) -> None:
         """One look. A Connect that is away is the stack's matter, not an error here."""
         try:
-            if not self._registry_answers():
-                if not self._paused:
+            answers, status = self._registry_answers(), self._sink.status()
+            if status is None:
+                return
+            if not answers:
+                if status.state != PAUSED:
                     logger.warning("the registry does not answer: the sink is paused")
                     self._sink.pause()
-                    self._paused = True
-                return
-            if self._paused:
+            elif status.state == PAUSED:
+                logger.info("the registry answers: the sink goes on")
                 self._sink.resume()
-                self._paused = False
-                logger.info("the registry answers again: the sink goes on")
-            if self._sink.restart_failed():
+            elif self._sink.restart_failed():
                 logger.warning("a task of the sink had failed and was started anew")
         except ConnectDown as fault:
             logger.info("Connect is away: %s", fault)
 
     def _registry_answers(self) -> bool:
         try:
-            return httpx.get(self._registry_health_url, timeout=REGISTRY_ANSWER_SECONDS).is_success
+            return httpx.get(self._registry_health_url, timeout=REGISTRY_ANSWER_SECONDS, trust_env=False).is_success
         except httpx.HTTPError:
             return False
 
@@ -84,20 +107,13 @@ class StackKeeper:
 
     def __init__(self, stack: Stack) -> None:
         self._stack = stack
-        self._starter = ThreadPoolExecutor(1, thread_name_prefix="stack")
-        self._starting: Future[None] | None = None
 
     def turn(self) -> None:
-        """One look. Raises: StackError where a part cannot be started again."""
-        if self._starting is not None:
-            if not self._starting.done():
-                return
-            self._starting.result()
-            self._starting = None
-        self._starting = self._starter.submit(self._mend)
+        """
+        One look, which returns once what had died is up again. Raises: StackError where a part cannot be started again.
 
-    def _mend(self) -> None:
-        """A part may die while others are started that need it: what was to be started is remembered, and tried again with it."""
+        A part may die while others are started that need it: what was to be started is remembered, and tried again with it.
+        """
         dead: set[str] = set()
         for attempt in range(1, MEND_ATTEMPTS_MAX + 1):
             dead |= {one.name for one in self._stack.status() if one.state is PartState.DIED}
@@ -112,6 +128,3 @@ class StackKeeper:
                 logger.warning("%s", fault)
             else:
                 return
-
-    def close(self) -> None:
-        self._starter.shutdown(wait=True)

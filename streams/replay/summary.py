@@ -20,6 +20,8 @@ from streams.log.takeover import take_over
 from streams.stages.contract import StageFactory
 
 MICROSECONDS = 1_000_000
+# From less than this no year is drawn: a volatility of minutes, times the root of half a million, says nothing.
+DAY_SECONDS = 86_400
 
 
 class AccountSummary(NamedTuple):
@@ -100,9 +102,16 @@ def _accounts(
         newest = {(one.strategy, one.symbol): one for one in positions if one.account == account.name}
         fills = [one for one in results if one.account == account.name]
         found.append(
-            AccountSummary(account.name, own[-1], statistics(own, fills), [one for one in newest.values() if one.quantity])
+            AccountSummary(account.name, own[-1], _measured(statistics(own, fills)), [one for one in newest.values() if one.quantity])
         )
     return found
+
+
+def _measured(found: Statistics | None) -> Statistics | None:
+    """Without the figures of a year where there is less than a day to draw them from."""
+    if found is None or found.seconds >= DAY_SECONDS:
+        return found
+    return found._replace(volatility=None, sharpe=None, sortino=None, calmar=None)
 
 
 def _reasons(log: Log, settings: SessionSettings, codec: Codec, signals: StageFactory) -> dict[str, str]:
