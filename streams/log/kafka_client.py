@@ -60,7 +60,9 @@ def consumer_settings(endpoint: Endpoint, group: str) -> dict[str, Any]:
         "enable.auto.offset.store": False,
         # A range that is gone is an error to name, never a silent jump.
         "auto.offset.reset": "error",
-        "fetch.wait.max.ms": 10,
+        # The broker answers at once when something is committed; this is only how often it is asked where nothing is. Eight
+        # idle readers cost it 0.15 to 0.2 cores with 10 ms and 0.03 to 0.08 with 100, while hops took no longer.
+        "fetch.wait.max.ms": 100,
         "fetch.error.backoff.ms": 50,
         # With the default of 1 s a reader that is behind stops for a second each time its queue was full.
         "fetch.queue.backoff.ms": 5,
