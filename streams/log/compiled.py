@@ -121,8 +121,10 @@ class _Source:
         self.named[name] = value
         return name
 
-    def function(self, heading: str) -> Any:
-        exec("\n".join([heading, *self.lines]), self.named)  # noqa: S102 (our own text, made from our own schemas)
+    def function(self, heading: str, title: str) -> Any:
+        """`title` stands in tracebacks and profiles."""
+        code = compile("\n".join([heading, *self.lines]), f"<{title}>", "exec")
+        exec(code, self.named)  # noqa: S102 (our own text, made from our own schemas)
         return self.named["made"]
 
 
@@ -141,7 +143,7 @@ def encoder(schema: Mapping[str, Any], kind: type, decimal_bytes: DecimalBytes) 
         "flags": {False: b"\0", True: b"\1"},
     })  # fmt: skip
     source.add(1, f"return join(({', '.join(_encoded_record(source, schema, kind, 'record', {}))},))")
-    return source.function("def made(record):")  # type: ignore[no-any-return]
+    return source.function("def made(record):", f"{kind.__name__} to Avro")  # type: ignore[no-any-return]
 
 
 def _encoded_record(source: _Source, schema: Any, kind: type, name: str, known: dict[str, Any]) -> list[str]:
@@ -197,7 +199,7 @@ def decoder(schema: Mapping[str, Any], kind: type, decimal_value: DecimalValue) 
     call = _decoded_record(source, 1, schema, kind, {})
     # A cut text or decimal shows here: slices do not say that they were short.
     source.add(1, "if at != len(raw):", "    return None", f"return {call}")
-    return source.function("def made(raw, at):")  # type: ignore[no-any-return]
+    return source.function("def made(raw, at):", f"{kind.__name__} from Avro")  # type: ignore[no-any-return]
 
 
 def _decoded_record(source: _Source, depth: int, schema: Any, kind: type, known: dict[str, Any]) -> str:
