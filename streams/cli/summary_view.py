@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
+from decimal import Decimal
 
 from rich.console import Console
 from rich.table import Table
 
 from streams.domain.statistics import Statistics
 from streams.replay.summary import DAY_SECONDS, AccountSummary, Summary
+
+# Strategies tell their measures exactly; a person needs four places.
+LONG_DECIMAL = re.compile(r"\d+\.\d{5,}")
 
 
 def print_summary(summary: Summary, console: Console) -> None:
@@ -22,7 +27,7 @@ def print_summary(summary: Summary, console: Console) -> None:
     if summary.fills == 0:
         console.print("[bold]nothing traded:[/]")
     for what, words in summary.reasons.items():
-        console.print(f"  {what}: {words}", highlight=False)
+        console.print(f"  {what}: {LONG_DECIMAL.sub(_rounded, words)}", highlight=False)
 
 
 def _decisions(summary: Summary) -> Table:
@@ -73,6 +78,10 @@ def _statistics(found: Statistics | None) -> dict[str, str]:
         | {name: f"{value:,.2f}" for name, value in ratios.items() if value is not None}
         | ({"volatility, Sharpe, Sortino, Calmar": "not measured under a day"} if found.seconds < DAY_SECONDS else {})
     )
+
+
+def _rounded(found: re.Match[str]) -> str:
+    return f"{round(Decimal(found.group()), 4).normalize():f}"
 
 
 def _moment(time: int) -> str:

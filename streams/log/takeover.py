@@ -6,7 +6,6 @@ snapshots to the last stable offset, whose place in the group's partition must e
 without emitting until the journal's frontier, and count and digest of the outputs must be the journal's.
 """
 
-import logging
 import time
 from collections.abc import Callable, Iterable
 from typing import NamedTuple
@@ -32,8 +31,6 @@ from streams.stages.contract import Stage
 AGREE_S_MAX = 30.0
 AGREE_EVERY_S = 0.05
 OFFER_MAX = 5000
-
-logger = logging.getLogger(__name__)
 
 
 class TakenOver(NamedTuple):
@@ -71,7 +68,6 @@ def take_over(
             f"{place.topic}/{place.number} entry {entry.sequence} of {stage.name} task {number}: after {entry.outputs_count} "
             f"outputs the digest must be {entry.outputs_digest}, was {found.outputs_digest} after {found.outputs_count}"
         )
-    logger.info("took over %s task %d at frontier %d, %d events run again", stage.name, number, task.frontier, replayed)
     return TakenOver(task, entry.sequence + 1, entry_digest(codec.payload(entry)), entry.watermark, replayed)
 
 

@@ -122,6 +122,7 @@ class Worker:
             snapshot_interval=self._snapshot_interval, monotonic=self._monotonic,
         )  # fmt: skip
         task = found.task
+        logger.info("took over %s task %d at frontier %d, %d events run again", self.stage.name, number, task.frontier, found.replayed)
         own = Partition(self.layout.group_topic(self.stage), number)
         positions = {
             self.layout.at(*one.partition): one.place()[0] for one in task.merge.inputs if one.partition != own
