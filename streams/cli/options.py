@@ -37,11 +37,11 @@ Strategies = Annotated[
     ),
 ]
 Duration = Annotated[
-    int | None, typer.Option(min=0, metavar="SECONDS", help="Market time the feed runs; 0 for without end.", show_default=False)
+    int | None, typer.Option(metavar="SECONDS", help="Market time the feed runs; 0 for without end.", show_default=False)
 ]
 Seed = Annotated[int, typer.Option(help="Of the simulated market.")]
 Equity = Annotated[str | None, typer.Option(metavar="AMOUNT", help="Start equity. [100000]", show_default=False)]
-Partitions = Annotated[int, typer.Option(min=1, max=64, help="Tasks that signals and execution are split into, by symbol.")]
+Partitions = Annotated[int, typer.Option(help="Tasks that signals and execution are split into, by symbol.")]
 Host = Annotated[str, typer.Option(metavar="ADDRESS", help="Where the pages listen.")]
 
 
