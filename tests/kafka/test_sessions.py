@@ -4,11 +4,13 @@ import json
 import subprocess
 import sys
 import time
+from bisect import bisect_right
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from decimal import Decimal
+from functools import cached_property
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import pytest
 
@@ -20,7 +22,7 @@ from streams.log.layout import Layout
 from streams.operate.plan import STRATEGIES_FOLDER, Ask, settings_of
 from streams.operate.runtime import STAGES
 from streams.operate.stack import Stack
-from streams.replay.summary import summary_of
+from streams.replay.summary import Summary, summary_of
 from tests.exchange.sessions import RECORDINGS, recording, small_recording, write_lines
 from tests.kafka.exchange_book import average_price, books_at
 from tests.kafka.story import Digests, Theatre, busy_settings, theatre_on, undisturbed, until
@@ -39,22 +41,27 @@ def theatre(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
         yield ready
 
 
-class Whole(NamedTuple):
+class Whole:
     """Both recordings from start to end at full speed; `memory`: the digests of a backtest, which ran beside the checks."""
 
-    theatre: Theatre
-    settings: SessionSettings
-    memory: Future[Digests]
+    def __init__(self, theatre: Theatre, settings: SessionSettings, memory: Future[Digests]) -> None:
+        self.theatre, self.settings, self.memory = theatre, settings, memory
+        self._read: dict[str, list[Any]] = {}
+
+    @cached_property
+    def summary(self) -> Summary:
+        log, codec, *_ = self.theatre.runtime
+        return summary_of(log, self.settings, codec, tuple(STAGES.values()))
 
     def records(self, topic: str, kind: type[Record]) -> list[Any]:
         """By time."""
-        layout, (log, codec, *_) = Layout.of(self.settings), self.theatre.runtime
-        found = []
-        for number in range(layout.count(topic)):
-            place = layout.at(topic, number)
-            messages = read_range(log, place, log.start_offset(place), log.end_offset(place))
-            found += [codec.decode(message.value, kind) for message in messages if message.value is not None]
-        return sorted(found, key=lambda record: record.time)
+        if topic not in self._read:
+            layout, (log, codec, *_) = Layout.of(self.settings), self.theatre.runtime
+            places = [layout.at(topic, number) for number in range(layout.count(topic))]
+            messages = [message for place in places for message in read_range(log, place, log.start_offset(place), log.end_offset(place))]
+            found = [codec.decode(message.value, kind) for message in messages if message.value is not None]
+            self._read[topic] = sorted(found, key=lambda record: record.time)
+        return self._read[topic]
 
     def fills(self, symbol: str) -> list[OrderResult]:
         return [one for one in self.records("order_results", OrderResult) if one.symbol == symbol and one.quantity]
@@ -85,10 +92,8 @@ def test_backtest_of_the_same_files_is_byte_equal(whole: Whole) -> None:
 
 @pytest.mark.parametrize("symbol", SYMBOLS)
 def test_each_recording_gives_five_round_trips_and_five_refused_signals(whole: Whole, symbol: str) -> None:
-    log, codec, *_ = whole.theatre.runtime
-    summary = summary_of(log, whole.settings, codec, tuple(STAGES.values()))
     refused = [one for one in whole.records("orders", Order) if one.symbol == symbol and not one.approved]
-    assert summary.round_trips[symbol] >= AT_LEAST
+    assert whole.summary.round_trips[symbol] >= AT_LEAST
     assert len(refused) >= AT_LEAST
     assert all(one.rejection_code for one in refused)
 
@@ -100,7 +105,7 @@ def test_every_fill_lies_inside_the_recorded_book_at_its_time(whole: Whole, symb
     market = [one for one in whole.records("market_data", MarketData) if one.symbol == symbol]
     assert len(fills) >= 2 * AT_LEAST
     for fill in fills:
-        newest = max((one for one in market if one.time <= fill.fill_time), key=lambda one: one.time)
+        newest = market[bisect_right(market, fill.fill_time, key=lambda one: one.time) - 1]
         assert fill.market_event_id == newest.event_id
     sequences = {fill.event_id: int(str(fill.market_event_id).rpartition("/")[2]) for fill in fills}
     books = dict(books_at(Path(recording(SYMBOLS[symbol])), set(sequences.values())))
