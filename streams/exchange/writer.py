@@ -84,7 +84,7 @@ class FeedWriter:
 
     def __init__(
         self, log: Log, codec: Codec, settings: SessionSettings, *, code_version: str, live: bool = False,
-        role: Role = "feed", records_max: int = 500,
+        role: Role = "feed", records_max: int = 1000,
     ) -> None:
         self.settings = settings
         self.layout = Layout.of(settings)
