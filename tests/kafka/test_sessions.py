@@ -200,6 +200,6 @@ def test_documented_defaults_say_why_they_did_not_trade() -> None:
     summary = summary_of(done.log, done.settings, done.codec, tuple(STAGES.values()))
     assert summary.fills == 0
     reason = summary.reasons["momentum BTCUSDT"]
-    assert "SIGNAL_THRESHOLD_PCT 3.0" in reason
+    assert "against SIGNAL_THRESHOLD_PCT 3" in reason
     assert "warming up: " in reason
     assert "largest change so far" in reason
