@@ -47,9 +47,9 @@ def fresh(name: str) -> str:
     return f"bench-{name}-{time.time_ns() // 1_000_000:x}"
 
 
-def recorded_settings(name: str) -> SessionSettings:
-    """Both spot recordings with the strategy that trades on them."""
-    return settings_of(Ask(session=name, feed="recorded", files=recordings(), strategies=SHORT_RECORDING))
+def recorded_settings(name: str, *, seconds: int | None = None) -> SessionSettings:
+    """Both spot recordings, or their first `seconds`, with the strategy that trades on them."""
+    return settings_of(Ask(session=name, feed="recorded", files=recordings(), strategies=SHORT_RECORDING, duration_seconds=seconds))
 
 
 def until(condition: Callable[[], bool], what: str, *, every: float, seconds: float = WAIT_SECONDS_MAX) -> float:

@@ -25,6 +25,8 @@ CORES = 2
 LOOK_SECONDS = 0.25
 WEIGH_SECONDS = 2.0
 IDLE_SECONDS = 5.0
+# Of the recordings, which last six minutes.
+WARM_SECONDS = 60
 COPY_MAX = 4000
 COPY_WAIT_SECONDS = 0.01
 
@@ -46,6 +48,8 @@ def memory(_: Asked) -> dict[str, Any]:
 
 def ticks(arena: Arena) -> dict[str, Any]:
     """Both spot recordings at full speed by the deployed processes; from when every stage is up until the last has settled."""
+    # Broker and Connect compile their code while they first run: that is not what a tick costs.
+    arena.theatre.play(recorded_settings(fresh("warm"), seconds=WARM_SECONDS), speed="max")
     settings = recorded_settings(fresh("ticks"))
     runtime = arena.theatre.runtime
     with arena.playing(settings, speed="max") as running:
@@ -57,10 +61,16 @@ def ticks(arena: Arena) -> dict[str, Any]:
         flushed = until_still(running)
         before, began = watched.look(), time.perf_counter()
         os.kill(feed.pid, signal.SIGCONT)
+        until(lambda: _ended(running, watched), "the feed to end", every=LOOK_SECONDS)
         seconds = until(lambda: _settled(running, watched), "all stages to settle", every=LOOK_SECONDS) - began
         after, records = watched.look(), running.progress().feed_records - flushed
+        # Once its feed has ended the watchdog asks after it ten times a second, which is no part of what waiting costs in a session.
+        watchdog = running.supervisor.processes["watchdog"].pid
+        os.kill(watchdog, signal.SIGSTOP)
+        resting, rested = watched.look(), time.perf_counter()
         time.sleep(IDLE_SECONDS)
-        idle = {name: (used - after[name]) / (time.perf_counter() - began - seconds) for name, used in watched.look().items()}
+        idle = {name: (used - resting[name]) / (time.perf_counter() - rested) for name, used in watched.look().items()}
+        os.kill(watchdog, signal.SIGCONT)
     used = {name: after[name] - before.get(name, 0.0) for name in after}
     moving = {name: round((used[name] - idle[name] * seconds) / records * 1e6, 1) for name in used}
     summary = summary_of(runtime.log, settings, runtime.codec, tuple(STAGES.values()))
@@ -104,6 +114,13 @@ def until_still(running: PaperSession) -> int:
     return running.progress().feed_records
 
 
+def _ended(running: PaperSession, watched: Watched) -> bool:
+    """Whether the feed's process is done. The log is not asked, as that would cost the broker what is to be measured."""
+    running.check()
+    watched.look()
+    return running.supervisor.processes[FEED].exit_code() is not None
+
+
 def _settled(running: PaperSession, watched: Watched) -> bool:
     running.check()
     watched.look()
@@ -116,6 +133,10 @@ def _plain_copy(arena: Arena, source: Partition) -> dict[str, Any]:
     target = Partition(fresh("copy"), 0)
     log.create({target.topic: 1})
     end, count, size, group = log.end_offset(source), 0, 0, fresh("copy")
+    process = arena.stack.parts["kafka"].running()
+    assert process is not None, "the broker must run"
+    broker = Processes({"kafka": process.pid})
+    before = broker.cpu_seconds()["kafka"]
     reader, writer = log.reader({source: log.start_offset(source)}), log.writer(fresh("copy"))
     try:
         with timed() as took:
@@ -133,8 +154,12 @@ def _plain_copy(arena: Arena, source: Partition) -> dict[str, Any]:
     finally:
         reader.close()
         writer.close()
+    used = broker.cpu_seconds()["kafka"] - before
     return {
         "what": "one process: consume, produce the same bytes, commit with offsets", "records": count, "bytes": size,
-        "records_per_second": round(count / took.wall_seconds), "records_per_cpu_second": round(count / took.cpu_seconds),
+        "records_per_second": round(count / took.wall_seconds), "cpu_us_per_record": {
+            "kafka": round(used / count * 1e6, 1),
+            "client": round(took.cpu_seconds / count * 1e6, 1),
+        },
         **took.document(),
     }  # fmt: skip
