@@ -9,6 +9,7 @@ from typing import Annotated, NamedTuple
 import typer
 
 from streams.operate.connection import Connection
+from streams.operate.stack import StackSettings
 
 Session = Annotated[str, typer.Option(metavar="NAME", help="The session.")]
 Bootstrap = Annotated[
@@ -53,10 +54,15 @@ class Invocation(NamedTuple):
 
 def connection_of(context: typer.Context, **chosen: str | None) -> Connection:
     """
-    The connection that options and environment say, options first.
+    The connection that options and environment say, options first; else the local stack's, on the ports that CDB_STACK_… say.
 
     Raises: ConfigError with one line for each fault.
     """
     invocation = context.obj
     assert isinstance(invocation, Invocation), "commands run below streams.cli.__main__"
-    return Connection.from_environment(invocation.environment, **chosen)
+    stack = StackSettings.from_environment(invocation.environment)
+    local = {
+        "CDB_BOOTSTRAP": f"127.0.0.1:{stack.kafka_port}",
+        "CDB_REGISTRY": f"http://127.0.0.1:{stack.registry_port}/apis/ccompat/v7",
+    }
+    return Connection.from_environment({**local, **invocation.environment}, **chosen)

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from streams.cli.options import Bootstrap, Registry, connection_of
-from streams.domain.parameters import SessionSettings
+from streams.errors import ConfigError, LogError
 from streams.operate import sessions
 from streams.operate.progress import progress_of
 from streams.operate.runtime import Runtime, open_runtime
@@ -42,24 +42,30 @@ def list_sessions(context: typer.Context, as_json: AsJson = False, bootstrap: Bo
         typer.echo(json.dumps(rows, indent=2))
         return
     table = Table(pad_edge=False, box=None)
-    for header in ("session", "status", "feed", "symbols", "made", "market time", "records"):
+    for header in ("session", "status", "feed", "symbols", "since", "market time", "records"):
         table.add_column(header, justify="right" if header == "records" else "left")
     for row in rows:
-        table.add_row(*(str(row[header]) for header in ("session", "status", "feed", "symbols", "made", "market_time", "records")))
+        table.add_row(*(str(row[header]) for header in ("session", "status", "feed", "symbols", "since", "market_time", "records")))
     Console().print(table if rows else "no sessions yet: cdb paper makes one")
 
 
 def _row(runtime: Runtime, found: sessions.SessionOnLog) -> dict[str, object]:
+    """What is known of a session; one that was half made or half removed says so, and hides none of the others."""
+    row: dict[str, object] = {
+        "session": found.name, "status": "INCOMPLETE", "feed": "", "symbols": "", "since": "", "market_time": "", "records": 0,
+    }  # fmt: skip
     if found.manifest is None:
-        return {
-            "session": found.name, "status": "INCOMPLETE", "feed": "", "symbols": "", "made": "", "market_time": "", "records": 0,
-        }  # fmt: skip
-    settings = SessionSettings.model_validate_json(found.manifest.settings)
-    progress = progress_of(runtime.log, runtime.codec, settings)
-    return {
-        "session": found.name, "status": found.manifest.status, "feed": settings.feed.kind,
-        "symbols": " ".join(settings.feed.symbols), "made": _moment(found.manifest.time),
-        "market_time": _moment(progress.feed_watermark), "records": progress.feed_records,
+        return row
+    row["since"] = _moment(found.manifest.time)
+    try:
+        settings = sessions.read(runtime.log, runtime.codec, found.name)
+        row |= {"feed": settings.feed.kind, "symbols": " ".join(settings.feed.symbols)}
+        progress = progress_of(runtime.log, runtime.codec, settings)
+    except (ConfigError, LogError):
+        # Made by another version, or one of its topics is gone.
+        return row
+    return row | {
+        "status": found.manifest.status, "market_time": _moment(progress.feed_watermark), "records": progress.feed_records,
     }  # fmt: skip
 
 

@@ -139,7 +139,7 @@ def test_paper_of_a_recording_proves_itself_is_listed_verified_archived_and_remo
     verified = cdb("replay", "verify", "--session", session, "--json", environment=environment)
     assert verified.code == 0 and verified.document()["equal"]
     log, layout = theatre.runtime.log, Layout.of(sessions.read(theatre.runtime.log, theatre.runtime.codec, session))
-    export(log, [topic for topic in log.topics() if topic.startswith(f"{session}.")], tmp_path / "archive")
+    export(log, tmp_path / "archive", [topic for topic in log.topics() if topic.startswith(f"{session}.")])
     archived = cdb("replay", "verify", "--archive", tmp_path / "archive", "--session", session, "--json")
     assert archived.code == 0 and archived.document()["compared"] == verified.document()["compared"]
 
@@ -151,6 +151,17 @@ def test_paper_of_a_recording_proves_itself_is_listed_verified_archived_and_remo
     assert not any(topic.startswith(layout.full("")) for topic in log.topics())
     gone = cdb("sessions", "rm", session, environment=environment)
     assert gone.code == 2 and "session must be one of" in gone
+
+
+def test_session_that_lost_a_topic_is_listed_as_incomplete_beside_the_others(
+    theatre: Theatre, environment: dict[str, str], fresh_session: Callable[[], str]
+) -> None:
+    whole, damaged = (settings_of(Ask(session=fresh_session(), duration_seconds=10)) for _ in range(2))
+    for settings in (whole, damaged):
+        theatre.session(settings, speed="max")
+    theatre.runtime.log.delete([Layout.of(damaged).full("journal")])
+    rows = {row["session"]: row["status"] for row in cdb("sessions", "--json", environment=environment).document()}
+    assert (rows[whole.session], rows[damaged.session]) == ("OPEN", "INCOMPLETE")
 
 
 def test_ctrl_c_ends_in_order_with_a_summary_and_the_session_goes_on(
