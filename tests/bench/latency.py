@@ -10,6 +10,9 @@ the tick m began (correlation id):
 * `tick_received_to_fill` = the same from the moment the feed received the tick, so with the feed's flush of up to 20 ms.
 * `market_to_result` = readable(r) − the first moment at which the market up to r.fill_time could be read: the last hop alone.
 
+`feed_late_seconds_max` is the longest that a tick took from being due to being readable: much above 0.1 the machine was too busy for
+the market to be live, and the numbers say nothing.
+
 The baseline is three consume-produce transactions in a row, in one thread, on the same broker.
 """
 
@@ -113,7 +116,8 @@ def _measured(arena: Arena, settings: SessionSettings, seen: list[Seen]) -> dict
     assert flush, f"a session must fill to be measured, had {len(answers)} fills of {len(ticks)} ticks"
     return {
         "definition": "wall ms from the tick's flush readable to its fill readable, less the market time between tick and fill",
-        "ticks": len(ticks), "ticks_per_second_asked": TICKS_PER_SECOND, "fills": len(answers), "measured": len(flush), "feed_late_seconds_max": round(late, 3),
+        "ticks": len(ticks), "ticks_per_second_asked": TICKS_PER_SECOND, "fills": len(answers), "measured": len(flush),
+        "feed_late_seconds_max": round(late, 3),
         "tick_to_fill_ms": _spread(flush), "tick_received_to_fill_ms": _spread(received), "market_to_result_ms": _spread(last_hop),
     }  # fmt: skip
 
