@@ -97,7 +97,7 @@ def paper(
     else:
         _print_end(*ended, settings=settings, place=place, console=console)
     if not has_ended:
-        console.print(f"the session stays open: cdb paper --session {settings.session} goes on with it", highlight=False)
+        console.print(f"the session stays open: cdb paper --session {settings.session} goes on with it", highlight=False, soft_wrap=True)
     if error is not None:
         raise FeedError(f"the feed of session {settings.session} ended early: {error}")
     if not (ended[1].equal and ended[2].equal):
@@ -213,5 +213,6 @@ def _print_end(
     state = "[green]Postgres equal:[/]" if report.equal else "[red]Postgres differs:[/]"
     console.print(f"{state} {rows or 'no rows'}", highlight=False)
     layout = Layout.of(settings)
-    console.print(f"topics {layout.full('*')} on {place.bootstrap}; logs in {place.log_folder}", highlight=False)
-    console.print(f"again: cdb replay verify --session {settings.session}   cdb backtest --against {settings.session}", highlight=False)
+    console.print(f"topics {layout.full('*')} on {place.bootstrap}; logs in {place.log_folder}", highlight=False, soft_wrap=True)
+    for command in ("replay verify --session", "backtest --against"):
+        console.print(f"again: cdb {command} {settings.session}", highlight=False, soft_wrap=True)

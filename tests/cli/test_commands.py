@@ -167,12 +167,12 @@ def test_session_that_lost_a_topic_is_listed_as_incomplete_beside_the_others(
 def test_ctrl_c_ends_in_order_with_a_summary_and_the_session_goes_on(
     theatre: Theatre, environment: dict[str, str], fresh_session: Callable[[], str], tmp_path: Path
 ) -> None:
-    """The simulated market at 10x; what is on the log is whole at every halt, and equal to one run in memory."""
+    """The simulated market at 3x; what is on the log is whole at every halt, and equal to one run in memory."""
     session, log_file = fresh_session(), tmp_path / "paper.log"
-    words = ["paper", "--session", session, "--speed", "10x"]
+    words = ["paper", "--session", session, "--speed", "3x"]
     with log_file.open("wb") as out:
         process = subprocess.Popen(
-            [sys.executable, "-m", "streams.cli", *words, "--duration", "100", "--seed", "3"], cwd=PROJECT_FOLDER, stdout=out,
+            [sys.executable, "-m", "streams.cli", *words, "--duration", "150", "--seed", "3"], cwd=PROJECT_FOLDER, stdout=out,
             stderr=subprocess.STDOUT, env=environment,
         )  # fmt: skip
     try:
