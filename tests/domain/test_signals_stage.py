@@ -186,7 +186,8 @@ def test_new_kind_of_strategy_needs_its_class_and_a_place_in_the_registry():
 def test_diagnosis_speaks_of_every_strategy_and_symbol():
     run = Run(make_settings()).take(make_market(START, trades=[trade("100")]))
     assert run.stage.diagnosis(run.state) == {
-        ("fast", SYMBOL): "warming up: 60 s of 60 s left until a change can be measured; largest change so far 0 % against SIGNAL_THRESHOLD_PCT 1"
+        ("fast", SYMBOL): "warming up: 60 s of 60 s left until a change can be measured; "
+            "largest change so far 0 % against SIGNAL_THRESHOLD_PCT 1"
     }
 
 
