@@ -14,6 +14,7 @@ import hashlib
 import os
 import re
 import shutil
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NoReturn
@@ -42,6 +43,7 @@ _SCHEMA = fastavro.parse_schema({
 })
 _TOPIC_NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]*")
 _BATCH = 1_000
+_POLL_SECONDS = 0.1
 _BLOCK_BYTES = 256 * 1024
 
 
@@ -122,10 +124,14 @@ def _exported(log: Log, folder: Path, partition: Partition, entry: PartitionEntr
 def _committed(log: Log, partition: Partition, start: int, end: int, timeout_s: float) -> Iterator[Message]:
     """The records from `start` until `end`. What is committed while this runs is left to the next export."""
     reader = log.reader({partition: start})
+    deadline = time.monotonic() + timeout_s
     try:
         while reader.position(partition) < end:
-            found = reader.poll(_BATCH, timeout_s)
-            if not found and reader.position(partition) < end:
+            # In short waits: behind the last record stand markers, which no poll returns for.
+            found = reader.poll(_BATCH, min(timeout_s, _POLL_SECONDS))
+            if found:
+                deadline = time.monotonic() + timeout_s
+            elif reader.position(partition) < end and time.monotonic() >= deadline:
                 raise LogError(
                     f"{partition.topic}-{partition.number} must be readable up to {end}, "
                     f"stopped at {reader.position(partition)} for {timeout_s} s"
