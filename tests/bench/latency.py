@@ -50,16 +50,26 @@ def latency(arena: Arena) -> dict[str, Any]:
     with arena.playing(settings, speed="1x") as running:
         market, results = layout.at("market_data", 0), layout.at("order_results", 0)
         reader = log.reader({market: 0, results: 0})
+        processes = arena.processes(running)
         seen: list[Seen] = []
         try:
             deadline = time.perf_counter() + AHEAD_SECONDS + SECONDS * 3
+            while time.time_ns() // 1000 < settings.feed.start_time:
+                _follow(reader, seen, settings)
+            before = processes.cpu_seconds()
             while not (ended := _follow(reader, seen, settings)):
                 assert time.perf_counter() < deadline, f"a session of {SECONDS} s must end, did not"
         finally:
             reader.close()
+        cores = {name: round((used - before.get(name, 0.0)) / SECONDS, 3) for name, used in processes.cpu_seconds().items()}
         until(lambda: running.progress().settled, "all stages to settle", every=0.2, seconds=60)
     assert ended
-    return {**_measured(arena, settings, seen), "load_average": load(), "baseline": _hops(log)}
+    return {
+        **_measured(arena, settings, seen),
+        "cpu_cores": {**cores, "sum": round(sum(cores.values()), 3)},
+        "load_average": load(),
+        "baseline": _hops(log),
+    }
 
 
 def _settings(seed: int) -> SessionSettings:
