@@ -6,7 +6,6 @@ an agent raises ends the process: Faust would log it, start the agent anew and g
 """
 
 import asyncio
-import gc
 import logging
 import os
 import signal
@@ -30,10 +29,6 @@ AGENTS: dict[str, ModuleType] = {"signals": signals, "risk": risk, "execution": 
 # Supervisors wait 30 s before they kill.
 STOP_S_MAX = 27.0
 EXIT_FAILED = 1
-
-# Records make no cycles, so the collector finds nothing among them. At its default of 700 new objects its walks take 8 % of the CPU
-# time of a recorded session.
-GARBAGE_THRESHOLDS = (50_000, 20, 50)
 
 logger = logging.getLogger(__name__)
 
@@ -92,9 +87,6 @@ def run(setups: Iterable[StageSetup]) -> None:
 
     A stop finishes the turns under way and leaves the groups, in 27 s at most. Raises: what ended the stage that failed.
     """
-    # What was imported stays to the end: no need to walk it ever again.
-    gc.freeze()
-    gc.set_threshold(*GARBAGE_THRESHOLDS)
     asyncio.run(_run(list(setups)))
 
 

@@ -7,6 +7,7 @@ over; 130 interrupted.
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 import sys
@@ -22,6 +23,10 @@ from streams.errors import StreamsError
 from streams.operate.logs import start_logging
 
 EXIT_BUG = 70
+
+# Records make no cycles, so the collector finds nothing among them. At its default of 700 new objects its walks take 8 % of the CPU
+# time of a recorded session.
+GARBAGE_THRESHOLDS = (50_000, 20, 50)
 
 app = typer.Typer(
     name="cdb", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False,
@@ -75,6 +80,9 @@ def run(arguments: Sequence[str], environment: Mapping[str, str]) -> int:
 
 def main() -> None:
     """Runs the command line of this process."""
+    # What was imported stays to the end: no need to walk it ever again.
+    gc.freeze()
+    gc.set_threshold(*GARBAGE_THRESHOLDS)
     sys.exit(run(sys.argv[1:], os.environ))
 
 

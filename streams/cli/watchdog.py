@@ -36,11 +36,15 @@ def watchdog(
     endpoints = stack.endpoints()
     connection = connection_of(context, bootstrap=endpoints.bootstrap, registry=endpoints.ccompat_url)
     wall = SystemWall(stop_on_signals())
+    keeper = StackKeeper(stack)
+    if mend:
+        # Without broker and registry there is nothing to watch with.
+        keeper.turn()
     with open_runtime(connection, client_id=f"{session}-watchdog") as runtime:
         settings = session_settings(runtime, session)
         timekeeper = Timekeeper(runtime.log, runtime.codec, settings, wall, code_version=runtime.code_version)
         sink = Aside("sink", SinkKeeper(Sink(endpoints.connect_url), endpoints.registry_health_url).turn)
-        parts = Aside("stack", StackKeeper(stack).turn)
+        parts = Aside("stack", keeper.turn)
         duties = [
             Duty("timekeeper", 0.1, timekeeper.turn),
             Duty("dead letters", 1.0, ConnectDeadLetters(runtime.log, runtime.codec).turn),

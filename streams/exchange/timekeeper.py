@@ -9,7 +9,7 @@ ended are left alone: their time is not the wall clock's.
 """
 
 from streams.domain.parameters import SessionSettings
-from streams.errors import Fenced
+from streams.errors import Fenced, LogError
 from streams.exchange.wall import Wall
 from streams.exchange.writer import STAGE, TASK, FeedWriter, source_of
 from streams.log.codec import Codec
@@ -66,17 +66,23 @@ class Timekeeper:
             return
         try:
             self._writer.quiet(self._wall.now())
-        except Fenced:
+        except LogError as fault:
+            # A writer that failed is of no use; a fenced one has given way to the feed.
             self._writer = None
             self._moved_at = self._wall.monotonic()
+            if not isinstance(fault, Fenced):
+                raise
 
     def _watch(self) -> None:
         end = self._log.end_offset(self._journal)
         if end != self._end_seen:
             self._end_seen = end
             self._moved_at = self._wall.monotonic()
-        elif self._wall.monotonic() - self._moved_at >= self._dead_after_s and self._is_kept():
-            self._take_over()
+        elif self._wall.monotonic() - self._moved_at >= self._dead_after_s:
+            if self._is_kept():
+                self._take_over()
+            # A session whose time is not kept is looked at again only after as long.
+            self._moved_at = self._wall.monotonic()
 
     def _is_kept(self) -> bool:
         entry = newest_entry(self._log, self._journal, self._codec)

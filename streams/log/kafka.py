@@ -61,8 +61,7 @@ class KafkaLog:
         self._consumers.clear()
 
     def topics(self) -> dict[str, int]:
-        with self._asking("listing topics"):
-            found = self._admin.list_topics(timeout=self._endpoint.timeout_s).topics
+        found = self._insist(lambda: self._admin.list_topics(timeout=self._endpoint.timeout_s), "listing topics").topics
         return {
             name: len(topic.partitions)
             for name, topic in found.items()
@@ -207,7 +206,7 @@ class KafkaLog:
             clock.sleep(0.02)
 
     def _insist(self, ask: Callable[[], Answer], what: str) -> Answer:
-        """Asks again while a new topic's leader is being found, or the client says that it passes by itself."""
+        """Asks again while a broker or a new topic's leader is being found, for `timeout_s` at most."""
         deadline = clock.monotonic() + self._endpoint.timeout_s
         while True:
             try:

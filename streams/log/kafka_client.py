@@ -117,7 +117,13 @@ _FENCED = frozenset({
     KafkaError.INVALID_PRODUCER_EPOCH,
     KafkaError.INVALID_PRODUCER_ID_MAPPING,
 })
-_LEADERLESS = frozenset({KafkaError.NOT_LEADER_FOR_PARTITION, KafkaError.LEADER_NOT_AVAILABLE})
+_PASSING = frozenset({
+    KafkaError.NOT_LEADER_FOR_PARTITION,
+    KafkaError.LEADER_NOT_AVAILABLE,
+    # A broker that is being started anew: the client finds it again by itself.
+    KafkaError._TRANSPORT,
+    KafkaError._ALL_BROKERS_DOWN,
+})
 _UNKNOWN_TOPIC = frozenset({
     KafkaError.UNKNOWN_TOPIC_OR_PART,
     KafkaError._UNKNOWN_TOPIC,
@@ -138,8 +144,8 @@ def is_fencing(error: KafkaError) -> bool:
 
 
 def passes_by_itself(error: KafkaError) -> bool:
-    """Whether asking again may help: a leader is being found, or the client says so itself."""
-    return error.code() in _LEADERLESS or error.retriable()
+    """Whether asking again may help: a broker or a leader is being found, or the client says so itself."""
+    return error.code() in _PASSING or error.retriable()
 
 
 def log_error(failure: KafkaException | KafkaError, what: str) -> LogError:

@@ -39,6 +39,8 @@ class WorkerLimits(NamedTuple):
     queue_max: int = 20_000
     wait_s: float = 0.005
     journal_idle_s: float = 1.0
+    # A promise without records is worth a transaction only so often: nothing waits for it but time. What is put out carries its own.
+    promise_s: float = 0.04
 
 
 class Turn(NamedTuple):
@@ -58,6 +60,7 @@ class HeldTask:
         self.previous_digest = previous_digest
         self.watermark = watermark
         self.journalled_at = float("-inf")
+        self.promised_at = float("-inf")
         self.unjournalled = False
         self.catch_up: dict[Partition, int] = {}
         self.commands_waiting: list[Message] = []
@@ -237,7 +240,7 @@ class Worker:
         held.unjournalled = held.unjournalled or batch.events > 0 or held.task.watermark > held.watermark
         return (
             _must_journal(batch)
-            or held.task.watermark > held.watermark
+            or (held.task.watermark > held.watermark and self._monotonic() - held.promised_at >= self.limits.promise_s)
             or (held.unjournalled and self._monotonic() - held.journalled_at >= self.limits.journal_idle_s)
         )
 
@@ -258,6 +261,7 @@ class Worker:
                     layout.at(topic, number), key=None, value=None, headers=watermark_headers(watermark), time=max(watermark, 0)
                 )
             held.watermark = watermark
+            held.promised_at = self._monotonic()
         if _must_journal(batch) or self._monotonic() - held.journalled_at >= self.limits.journal_idle_s:
             self._write_journal(held, batch, offsets)
         held.batch = None

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import httpx
 
-from streams.errors import StackError
+from streams.errors import LogError, StackError
 from streams.exchange.wall import Wall
 from streams.operate.sink import ConnectDown, Sink
 from streams.operate.stack import PartState, Stack
@@ -35,12 +35,21 @@ class Duty(NamedTuple):
 
 
 def watch(duties: list[Duty], wall: Wall) -> None:
-    """Gives each duty its turns until told to stop. Raises: what a duty raises."""
+    """
+    Gives each duty its turns until told to stop. A log that is away is waited for: who is to bring it back must not end with it.
+
+    Raises: what a duty raises, but for a `LogError` that may pass.
+    """
     due = {duty.name: wall.monotonic() for duty in duties}
     while not wall.wait(TURN_SECONDS):
         for duty in duties:
             if wall.monotonic() >= due[duty.name]:
-                duty.turn()
+                try:
+                    duty.turn()
+                except LogError as fault:
+                    if not fault.retriable:
+                        raise
+                    logger.warning("%s: %s", duty.name, fault)
                 due[duty.name] = wall.monotonic() + duty.seconds
 
 

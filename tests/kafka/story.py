@@ -195,8 +195,12 @@ def theatre_on(stack: Stack, folder: Path) -> Iterator[Theatre]:
     endpoints = stack.endpoints()
     prepare(endpoints, lambda _: None)
     connection = Connection(bootstrap=endpoints.bootstrap, registry=endpoints.ccompat_url)
-    with open_runtime(connection, client_id="test") as runtime:
-        yield Theatre(stack, runtime, folder)
+    try:
+        with open_runtime(connection, client_id="test") as runtime:
+            yield Theatre(stack, runtime, folder)
+    finally:
+        # What a failed test left dead must not fail those after it.
+        stack.up()
 
 
 def environment_of(stack: Stack) -> dict[str, str]:
