@@ -27,7 +27,7 @@ from streams.exchange.push import Position, Push
 from streams.log.batch import NO_DIGEST, chained
 from streams.log.codec import HEADER_LENGTH, Codec
 from streams.log.interface import Log, Partition, watermark_headers
-from streams.log.journal import entry_digest, newest_entry
+from streams.log.journal import entry_digest, newest_entry, settle
 from streams.log.layout import FEED_TOPICS, Layout
 from streams.stages.state import decode_state, encode_state
 
@@ -105,6 +105,7 @@ class FeedWriter:
         self.source.live = live
 
     def _recover(self, log: Log) -> None:
+        settle(log, self._writer, self.layout.journal(STAGE, TASK))
         entry = newest_entry(log, self.layout.journal(STAGE, TASK), self._codec)
         self.outputs_count = entry.outputs_count if entry else 0
         self.outputs_digest = entry.outputs_digest if entry else NO_DIGEST

@@ -7,19 +7,23 @@ by `previous_digest`, the sha256 of the entry before. A snapshot is part 0 (a JS
 
 import hashlib
 import json
+import secrets
+import time
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from streams.domain.records import JournalEntry, SnapshotChunk
-from streams.errors import ReplayMismatch
+from streams.errors import LogError, ReplayMismatch
 from streams.log.batch import NO_DIGEST, Batch, Cut, Standing, Taken
 from streams.log.codec import Codec
-from streams.log.interface import Log, Message, Partition
+from streams.log.interface import Log, Message, Partition, Writer, watermark_headers, watermark_of
 from streams.log.layout import Layout
 from streams.stages.state import state_digest
 
 CHUNK_BYTES_MAX = 512 * 1024
 READ_MAX = 2000
+SETTLE_S_MAX = 30.0
+MARK_TIME = 1000
 TAIL_FIRST = 64
 
 
@@ -94,12 +98,37 @@ def positions_of(entry: JournalEntry) -> dict[Partition, tuple[int, int]]:
     return {Partition(topic, number): (offset, wm) for topic, number, offset, wm in json.loads(entry.positions)}
 
 
+def settle(log: Log, writer: Writer, partition: Partition) -> None:
+    """
+    Returns once everything that was or will be committed before now in a journal partition can be read.
+
+    Writes a record without value (as a watermark is one) in a transaction of its own and waits until it is readable: an open
+    transaction of a dead worker stands before it, and so does whatever a broker that was killed shows only a moment after its start.
+
+    Raises: LogError where that takes longer than 30 s; Fenced as the writer.
+    """
+    start = log.end_offset(partition)
+    mark = secrets.randbits(60)
+    writer.begin()
+    writer.append(partition, key=None, value=None, headers=watermark_headers(mark), time=MARK_TIME)
+    writer.commit()
+    reader = log.reader({partition: start})
+    deadline = time.monotonic() + SETTLE_S_MAX
+    try:
+        while not any(message.value is None and watermark_of(message) == mark for message in reader.poll(READ_MAX, 0.05)):
+            if time.monotonic() > deadline:
+                raise LogError(f"{partition.topic}/{partition.number} must be readable to its end within {SETTLE_S_MAX:.0f} s, was not")
+    finally:
+        reader.close()
+
+
 def newest_entry(log: Log, partition: Partition, codec: Codec) -> JournalEntry | None:
     """The last committed entry of a journal partition, or None where it is empty."""
     for message in backwards(log, partition):
-        entry = codec.decode(message.value or b"", JournalEntry)
-        assert isinstance(entry, JournalEntry)
-        return entry
+        if message.value is not None:
+            entry = codec.decode(message.value, JournalEntry)
+            assert isinstance(entry, JournalEntry)
+            return entry
     return None
 
 
@@ -107,7 +136,9 @@ def entries_from(log: Log, partition: Partition, codec: Codec, sequence: int) ->
     """The committed entries numbered `sequence` and later, in order."""
     found: list[JournalEntry] = []
     for message in backwards(log, partition):
-        entry = codec.decode(message.value or b"", JournalEntry)
+        if message.value is None:
+            continue
+        entry = codec.decode(message.value, JournalEntry)
         assert isinstance(entry, JournalEntry)
         if entry.sequence < sequence:
             break
@@ -186,5 +217,5 @@ def _text(value: object) -> str:
 
 __all__ = [
     "CHUNK_BYTES_MAX", "NO_DIGEST", "FoundSnapshot", "JournalWriter", "backwards", "entries_from", "entry_digest",
-    "newest_entry", "newest_snapshot", "positions_of", "read_range", "taken_of",
+    "newest_entry", "newest_snapshot", "positions_of", "read_range", "settle", "taken_of",
 ]  # fmt: skip

@@ -183,7 +183,8 @@ class KafkaMember(KafkaReader):
             self._starts[partition] = offset
             return
         # librdkafka refuses to seek in a partition whose first fetch has not begun; a new assignment always holds.
-        places = {p: self.position(p) for p in self._starts}
+        # Where the one to seek stands does not matter, and asking could wait for an offset that is pending.
+        places = {p: self.position(p) for p in self._starts if p != partition}
         self._epoch += 1
         self._assign({**places, partition: offset})
 

@@ -1,13 +1,13 @@
 """
 Taking a task over: the newest snapshot plus the log after it, checked against the journal's digest before anything is written.
 
-The steps are those of the design: the group's committed offset first (it waits for pending transactions), then journal and
-snapshots to the last stable offset, whose place in the group's partition must equal the committed one; then the log is run again
-without emitting until the journal's frontier, and count and digest of the outputs must be the journal's.
+Before this the worker settles the journal (`streams.log.journal.settle`), so that its newest entry is the last there will be of whoever
+had the task. The group's committed offset is not asked: seen after a broker's death, it can be pending for ever or older than the
+journal for a moment. The log is then run again without emitting until the journal's frontier, and count and digest of the outputs
+must be the journal's.
 """
 
-import time
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from streams.domain.records import Command, JournalEntry
@@ -28,8 +28,6 @@ from streams.log.layout import Layout
 from streams.log.task import Task
 from streams.stages.contract import Stage
 
-AGREE_S_MAX = 30.0
-AGREE_EVERY_S = 0.05
 OFFER_MAX = 5000
 
 
@@ -44,16 +42,14 @@ class TakenOver(NamedTuple):
 
 
 def take_over(
-    log: Log, layout: Layout, codec: Codec, stage: Stage, number: int, *, snapshot_interval: int,
-    monotonic: Callable[[], float] = time.monotonic,
+    log: Log, layout: Layout, codec: Codec, stage: Stage, number: int, *, snapshot_interval: int
 ) -> TakenOver:
     """
-    The task at the place where the last committed transaction left it.
+    The task at the place where the last committed transaction left it. Who is going to write has settled the journal before.
 
-    Raises: LogError where journal and committed offset do not agree within 30 s; ReplayMismatch where the log, run
-    again, does not give the journal's digest.
+    Raises: ReplayMismatch where the log, run again, does not give the journal's digest.
     """
-    entry = _agreed_entry(log, layout, codec, stage, number, monotonic)
+    entry = newest_entry(log, layout.journal(stage.name, number), codec)
     if entry is None:
         return TakenOver(Task(stage, number, layout, codec, snapshot_interval), 0, NO_DIGEST, -1, 0)
     task, first_sequence = _from_snapshot(log, layout, codec, stage, number, snapshot_interval, entry)
@@ -69,26 +65,6 @@ def take_over(
             f"outputs the digest must be {entry.outputs_digest}, was {found.outputs_digest} after {found.outputs_count}"
         )
     return TakenOver(task, entry.sequence + 1, entry_digest(codec.payload(entry)), entry.watermark, replayed)
-
-
-def _agreed_entry(
-    log: Log, layout: Layout, codec: Codec, stage: Stage, number: int, monotonic: Callable[[], float]
-) -> JournalEntry | None:
-    group_partition = layout.at(layout.group_topic(stage), number)
-    own = Partition(layout.group_topic(stage), number)
-    deadline = monotonic() + AGREE_S_MAX
-    while True:
-        committed = log.committed(layout.group(stage.name), group_partition)
-        entry = newest_entry(log, layout.journal(stage.name, number), codec)
-        journalled = positions_of(entry)[own][0] if entry is not None else None
-        if committed == journalled:
-            return entry
-        if monotonic() > deadline:
-            raise LogError(
-                f"{group_partition.topic}/{number}: the committed offset of {layout.group(stage.name)} must equal the journal's "
-                f"{journalled}, was {committed}"
-            )
-        time.sleep(AGREE_EVERY_S)
 
 
 def _from_snapshot(

@@ -17,7 +17,7 @@ from streams.errors import Fenced, LogError, PartitionsLost
 from streams.log.batch import Batch, Taken
 from streams.log.codec import Codec
 from streams.log.interface import Log, Message, Partition, Reader, watermark_headers
-from streams.log.journal import JournalWriter, entry_digest
+from streams.log.journal import JournalWriter, entry_digest, settle
 from streams.log.layout import Layout
 from streams.log.takeover import take_over
 from streams.log.task import Task
@@ -120,10 +120,9 @@ class Worker:
             held.reader.close()
 
     def _take_over(self, number: int) -> None:
-        found = take_over(
-            self.log, self.layout, self.codec, self._stage_of(self._settings, number), number,
-            snapshot_interval=self._snapshot_interval, monotonic=self._monotonic,
-        )  # fmt: skip
+        settle(self.log, self._writer, self.layout.journal(self.stage.name, number))
+        stage = self._stage_of(self._settings, number)
+        found = take_over(self.log, self.layout, self.codec, stage, number, snapshot_interval=self._snapshot_interval)
         task = found.task
         logger.info("took over %s task %d at frontier %d, %d events run again", self.stage.name, number, task.frontier, found.replayed)
         own = Partition(self.layout.group_topic(self.stage), number)

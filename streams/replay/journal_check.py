@@ -40,6 +40,8 @@ class Journal:
     def read(self) -> Iterator[tuple[Message, JournalEntry] | Divergence]:
         """Each entry with its message; a divergence, and nothing after it, where the chain breaks."""
         for message in self._messages:
+            if message.value is None:
+                continue
             entry = self._codec.decode(message.value or b"", JournalEntry)
             assert isinstance(entry, JournalEntry)
             if (entry.sequence, entry.previous_digest) != (self._sequence, self._previous):

@@ -85,7 +85,7 @@ def watermarks(log: Log, settings: SessionSettings, topic: str = "market_data", 
 
 
 def journal(log: Log, settings: SessionSettings) -> list[JournalEntry]:
-    entries = [CODEC.decode(message.value or b"") for message in messages(log, settings, "journal")]
+    entries = [CODEC.decode(message.value) for message in messages(log, settings, "journal") if message.value is not None]
     return [entry for entry in entries if isinstance(entry, JournalEntry)]
 
 

@@ -22,12 +22,12 @@ SETTINGS = SessionSettings(session="s", feed=FeedParameters(start_time=START, du
 
 
 class FailingWriter(MemoryWriter):
-    """Cannot commit once it was told so, and aborts by itself, as a writer does whose broker went away."""
+    """Cannot commit a turn once it was told so, and aborts by itself, as a writer does whose broker went away."""
 
     def commit(self) -> None:
         log = self._log
         assert isinstance(log, FailingLog)
-        if log.failures and self.name == "s-signals-0":
+        if log.failures and self.name == "s-signals-0" and self._offsets:
             log.failures -= 1
             self.abort()
             raise LogError("the broker went away")
