@@ -1,7 +1,8 @@
 """Sessions through the containers: complete, replayed equal, and in Postgres exactly, also when the broker is killed on the way."""
 
-from __future__ import os
+from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
