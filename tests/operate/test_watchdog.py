@@ -113,7 +113,8 @@ def test_sink_pauses_while_the_registry_is_away_and_goes_on_also_under_the_next_
     endpoints = stack.endpoints()
     SinkKeeper(Sink(endpoints.connect_url), endpoints.registry_health_url).turn()
     site.sink.await_status(lambda status: status.running, 60)
-    assert site.reconcile(session).equal, "what came while the registry was away must be valid rows"
+    report = site.reconcile(session, sink_seconds_max=150)
+    assert report.equal, "what came while the registry was away must be valid rows"
     assert site.dead_letters(session) == []
 
 
