@@ -133,16 +133,11 @@ class Worker:
         held = HeldTask(task, reader, found.sequence, found.previous_digest, found.watermark)
         # Before the restart this task may have promised more than its journal says; it has again once it has read as far.
         held.catch_up = {p: self.log.end_offset(p) for p in (self.layout.at(*one.partition) for one in task.merge.inputs)}
-        self._member.seek(self.layout.at(*own), self._group_offset(task))
+        offset = task.commands_offset if self.stage.takes_commands else task.merge.by_partition[own].place()[0]
+        self._member.seek(self.layout.at(*own), offset)
         if self._commands is not None and self.stage.takes_commands:
             task.schedule(one for one in self._commands.get(number, ()) if one[0].offset >= task.commands_offset)
         self.tasks[number] = held
-
-    def _group_offset(self, task: Task) -> int:
-        """The offset of the first record not yet taken in from the partition that names the task."""
-        if self.stage.takes_commands:
-            return task.commands_offset
-        return task.merge.by_partition[Partition(self.layout.group_topic(self.stage), task.number)].place()[0]
 
     # One turn
 
@@ -285,7 +280,8 @@ class Worker:
         held.journalled_at = self._monotonic()
         held.unjournalled = False
         own = Partition(self.layout.group_topic(self.stage), number)
-        offsets[self.layout.at(*own)] = self._group_offset(task)
+        place = task.commands_offset if self.stage.takes_commands else task.merge.by_partition[own].place()[0]
+        offsets[self.layout.at(*own)] = place
 
     def _throttle(self) -> None:
         """Pauses inputs whose queues are long and resumes them once they are half empty."""
