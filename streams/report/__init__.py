@@ -1,0 +1,1 @@
+"""A session as one offline HTML file: gathered from its topics, drawn, written."""
