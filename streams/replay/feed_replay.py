@@ -43,7 +43,7 @@ class FeedReplay:
         return None
 
     def _digest(self) -> tuple[int, str]:
-        """Every record the feed wrote, in the order of its logical time, which is strictly increasing over all partitions."""
+        """Every record the feed wrote, in the order written: by logical time, which no two pushes share."""
         digest, count = NO_DIGEST, 0
         for topic, message in _by_time(self._log, self._layout, self._codec):
             assert message.value is not None
@@ -53,8 +53,13 @@ class FeedReplay:
         return count, digest
 
 
+# As the writer puts them where they share a time, which at the first moment (time 0) instruments and a push may.
+_RANKS = {"instruments": 0, "funding": 1, "market_data": 2}
+assert _RANKS.keys() == set(FEED_TOPICS)
+
+
 def _by_time(log: Log, layout: Layout, codec: Codec) -> Iterator[tuple[str, Message]]:
-    def stream(topic: str, number: int) -> Iterator[tuple[tuple[int, object], str, Message]]:
+    def stream(topic: str, number: int) -> Iterator[tuple[tuple[int, int, object], str, Message]]:
         partition = layout.at(topic, number)
         for message in read_range(log, partition, log.start_offset(partition), log.end_offset(partition)):
             if message.value is None:
@@ -63,7 +68,7 @@ def _by_time(log: Log, layout: Layout, codec: Codec) -> Iterator[tuple[str, Mess
                 record = codec.decode(message.value, layout.record_of(topic))
             except DecodeError:
                 continue  # poison of others: its dead letter says so, the feed never wrote it
-            yield (record.time, order_key(record.event_id)), topic, message
+            yield (record.time, _RANKS[topic], order_key(record.event_id)), topic, message
 
     streams = [stream(topic, number) for topic in FEED_TOPICS for number in range(layout.count(topic))]
     for _, topic, message in heapq.merge(*streams, key=lambda item: item[0]):
