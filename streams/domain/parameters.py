@@ -29,6 +29,8 @@ class AccountParameters(Parameters):
     initial_equity: D = Field(D(100_000), gt=0, le=D("1e12"), description="start equity in the account currency")
     currency: Name = "USDT"
     shorts_allowed: bool = False
+    leverage: D = Field(D(1), ge=1, le=125, description="of positions in perpetuals; at most LEVERAGE_MAX")
+    margin_mode: Literal["ISOLATED", "CROSS"] = Field("ISOLATED", description="margin of each position apart, or the whole account's")
 
 
 class StrategyParameters(Parameters):
@@ -45,7 +47,7 @@ class StrategyParameters(Parameters):
 class MarketParameters(Parameters):
     """How market data becomes candles and marks."""
 
-    candle_seconds: int = Field(60, ge=1, le=3600)
+    candle_seconds: int = Field(60, ge=1, le=86_400)
     candle_grace_ms: int = Field(2000, ge=0, le=60_000)
     mark_interval_ms: int = Field(100, ge=10, le=10_000, description="at most one mark a symbol in this time; flag changes at once")
     depth_steps: tuple[Annotated[D, Field(gt=0)], ...] = Field(
@@ -70,6 +72,10 @@ class RiskParameters(Parameters):
     risk_per_trade_pct: D = Field(D("0.02"), gt=0, le=D("0.1"), description="of equity, lost when the stop is hit (fixed fraction sizing)")
     stop_loss_pct: D = Field(D("0.02"), ge=D("0.0001"), le=D("0.5"))
     take_profit_pct: D | None = Field(None, ge=D("0.0001"), le=10)
+    leverage_max: D = Field(D(10), ge=1, le=125)
+    min_liquidation_distance: D = Field(D("0.15"), ge=0, le=D("0.9"), description="of the mark, from the mark to the liquidation price")
+    liquidation_fee_rate: D = Field(D("0.0002"), ge=0, le=D("0.05"), description="where the instrument's tiers name none")
+    funding_grace_sec: int = Field(60, ge=1, le=3600, description="a settlement is missing this long after it was due")
     trailing_stop_pct: D | None = Field(None, ge=D("0.0001"), le=D("0.5"))
     snapshot_seconds: int = Field(60, ge=1, le=3600, description="event time between portfolio snapshots")
 
@@ -91,10 +97,17 @@ class ExecutionParameters(Parameters):
     taker_fee_rate: D = Field(D("0.0006"), ge=0, le=D("0.01"), description="where the instrument names none")
 
 
+class CandleFile(Parameters):
+    """A file of candles, mark candles or funding rates, and whose it is, as VENUE:SYMBOL."""
+
+    path: str
+    instrument: str
+
+
 class FeedParameters(Parameters):
     """Where the session's market data comes from and how its time is made. `partitions` counts market_data partitions."""
 
-    kind: Literal["simulated", "recorded"] = "simulated"
+    kind: Literal["simulated", "recorded", "candles"] = "simulated"
     name: Name = "feed"
     symbols: tuple[Name, ...] = ("BTCUSDT", "ETHUSDT", "SOLUSDT")
     seed: int = 1
@@ -102,6 +115,14 @@ class FeedParameters(Parameters):
     rate_per_second: int = Field(40, ge=1, le=10_000, description="simulated pushes a second and symbol")
     duration_seconds: int | None = Field(None, ge=1)
     files: tuple[str, ...] = ()
+    candles: tuple[CandleFile, ...] = ()
+    marks: tuple[CandleFile, ...] = ()
+    funding: tuple[CandleFile, ...] = ()
+    interval_seconds: int | None = Field(None, ge=1, le=86_400, description="length of a candle; None where the feed has none")
+    path: Literal["nearest_extreme_first", "open_low_high_close", "open_high_low_close"] = "nearest_extreme_first"
+    path_steps: int = Field(1, ge=1, le=60, description="points that each of a candle's three legs is walked in")
+    from_time: int | None = Field(None, ge=0, description="µs; candles that open before are left out")
+    to_time: int | None = Field(None, ge=0, description="µs; candles that end after are left out")
     time_ahead_max_ms: int = Field(2000, ge=100, le=60_000, description="FEED_TIME_AHEAD_MAX")
     quiet_delay_ms: int = Field(250, ge=10, le=10_000, description="a quiet market's watermark stays this far behind the clock")
     tail_seconds: int = Field(5, ge=1, le=600, description="event time after the last push in which open windows and orders settle")
@@ -132,6 +153,9 @@ class SessionSettings(Parameters):
             for account in strategy.accounts:
                 if account not in accounts:
                     raise ValueError(f"strategies.{strategy.name}.accounts must be among {', '.join(accounts)}, was {account}")
+        for one in self.accounts:
+            if one.leverage > self.risk.leverage_max:
+                raise ValueError(f"accounts.{one.name}.leverage must be at most LEVERAGE_MAX ({self.risk.leverage_max}), was {one.leverage}")
         return self
 
     def canonical(self) -> str:
