@@ -12,6 +12,8 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from streams.domain.risk_settings import AllocationSettings, EntrySettings, SizingSettings, TradeSettings
+
 D = Decimal
 
 
@@ -33,7 +35,7 @@ class AccountParameters(Parameters):
     margin_mode: Literal["ISOLATED", "CROSS"] = Field("ISOLATED", description="margin of each position apart, or the whole account's")
 
 
-class StrategyParameters(Parameters):
+class StrategyParameters(EntrySettings, Parameters):
     """One running strategy: its kind, the accounts and symbols it trades, and its own parameters by name."""
 
     name: Name
@@ -55,7 +57,7 @@ class MarketParameters(Parameters):
     )
 
 
-class RiskParameters(Parameters):
+class RiskParameters(SizingSettings, AllocationSettings, TradeSettings, Parameters):
     """Limits of the risk stage; see `streams.domain.risk` for each check."""
 
     data_stale_timeout_sec: int = Field(30, ge=10, le=120)
@@ -69,7 +71,6 @@ class RiskParameters(Parameters):
     max_position_pct: D = Field(D("0.10"), ge=D("0.01"), le=D("0.25"))
     max_symbol_exposure_pct: D = Field(D("0.10"), ge=D("0.01"), le=1)
     max_strategy_exposure_pct: D = Field(D("0.30"), ge=D("0.01"), le=1)
-    risk_per_trade_pct: D = Field(D("0.02"), gt=0, le=D("0.1"), description="of equity, lost when the stop is hit (fixed fraction sizing)")
     stop_loss_pct: D = Field(D("0.02"), ge=D("0.0001"), le=D("0.5"))
     take_profit_pct: D | None = Field(None, ge=D("0.0001"), le=10)
     leverage_max: D = Field(D(10), ge=1, le=125)
