@@ -3,24 +3,33 @@ What an account owns and has earned: one average-cost position per symbol and st
 them.
 
 Amounts are in the account's currency, which is the quote asset of everything it trades; quantities in base units,
-short negative. Spot only: a fill moves its whole notional through cash, and equity is cash plus holdings at their
-marks. After every event
+short negative. A spot fill moves its whole notional through cash. A fill of a perpetual moves only what it realizes and
+its fee: what it opens binds margin, which stays in cash until it is lost. So
+
+    equity = cash + spot holdings at their marks + unrealized profit of perpetuals
+
+and after every event
 
     initial + realized + funding - fees + unrealized = equity
 
-holds to the last digit, because every term is a sum of amounts with at most 12 places. Rounding happens at three
-points and nowhere else: a holding's value (quantity x mark), the cost that leaves with a partial close, and the
-notional of the closing part of a fill that flips a position; in the last two the rest keeps what rounding took away.
+holds to the last digit, because every term is a sum of amounts with at most 12 places. Rounding happens at four
+points and nowhere else: a holding's value (quantity x mark), the cost and the margin that leave with a partial close,
+and the notional of the closing part of a fill that flips a position; in all but the first the rest keeps what rounding
+took away.
 
-Ignored here: margin, liquidation and funding payments of perpetuals, and assets other than the account's currency.
+Two strategies in one symbol hold two positions, each with a margin of its own. Ignored here: when funding is due and
+when a position is taken over, which is risk's, and assets other than the account's currency.
 """
 
 from collections.abc import Iterator
 from decimal import Decimal
+from typing import NamedTuple
 
 import msgspec
 
 from streams.domain.money import ZERO, amount, quotient
+from streams.domain.perpetuals.margin import initial_margin, maintenance_margin
+from streams.domain.perpetuals.tiers import Tiers
 from streams.domain.records import Purpose, Side
 
 
@@ -36,6 +45,13 @@ class Guard(msgspec.Struct, kw_only=True):
     refused: str = ""  # purpose and code of the last refused protective exit, so that it is recorded once
 
 
+class MarginTerms(NamedTuple):
+    """On what terms a perpetual is traded."""
+
+    leverage: Decimal
+    tiers: Tiers
+
+
 class BookPosition(msgspec.Struct, kw_only=True):
     """One account's position in one symbol under one strategy; flat ones stay, for what they have earned."""
 
@@ -45,7 +61,10 @@ class BookPosition(msgspec.Struct, kw_only=True):
     value: Decimal = ZERO  # quantity x mark at 12 places, sign of quantity
     realized_pnl: Decimal = ZERO
     fees: Decimal = ZERO
-    funding: Decimal = ZERO
+    funding: Decimal = ZERO  # received is positive
+    leverage: Decimal | None = None  # of a perpetual; None for spot
+    margin: Decimal = ZERO  # of a perpetual: set aside for it, above zero while it is open
+    maintenance: Decimal = ZERO  # of a perpetual: what must be left of the margin
     opened_at: int | None = None
     guard: Guard = msgspec.field(default_factory=Guard)
 
@@ -90,11 +109,19 @@ class Portfolio(msgspec.Struct, kw_only=True):
     def unrealized_pnl(self) -> Decimal:
         return sum((position.unrealized_pnl for _, _, position in self.each()), ZERO)
 
+    def margined(self) -> list[tuple[str, str, BookPosition]]:
+        """The open positions in perpetuals."""
+        return [entry for entry in self.each() if entry[2].quantity and entry[2].leverage is not None]
+
+    def margin_used(self) -> Decimal:
+        """What all positions bind."""
+        return sum((position.margin for _, _, position in self.each()), ZERO)
+
     def is_exact(self) -> bool:
-        """Whether the identity holds, and cash plus holdings are the equity."""
+        """Whether the identity holds, and cash plus what is held are the equity."""
         earned = self.initial_equity + self.realized_pnl + self.funding - self.fees + self.unrealized_pnl()
-        held = self.cash + sum((position.value for _, _, position in self.each()), ZERO)
-        return earned == self.equity == held
+        held = sum((p.value if p.leverage is None else p.unrealized_pnl for _, _, p in self.each()), ZERO)
+        return earned == self.equity == self.cash + held
 
 
 def opened(initial_equity: Decimal) -> Portfolio:
@@ -112,14 +139,14 @@ def on_mark(portfolio: Portfolio, position: BookPosition, mark: Decimal) -> None
 
 def on_fill(
     portfolio: Portfolio, *, symbol: str, strategy: str, side: Side, quantity: Decimal, notional: Decimal,
-    fee: Decimal, mark: Decimal, time: int,
+    fee: Decimal, mark: Decimal, time: int, terms: MarginTerms | None = None,
 ) -> Decimal | None:
     """
     Realized profit of a fill that the portfolio takes up; None where it closed nothing.
 
     `quantity` (base units) and `notional` (quote units) are unsigned and above zero; `fee` paid is positive. The
     position is valued at `mark` afterwards. A fill beyond the position's size turns it round: the rest opens at the
-    fill's own price.
+    fill's own price. `terms` of a perpetual, None for spot.
     """
     assert min(quantity, notional) > 0, f"a fill must have a size, was {quantity} for {notional}"
     position = portfolio.positions.setdefault(symbol, {}).setdefault(strategy, BookPosition())
@@ -128,11 +155,13 @@ def on_fill(
     realized = None
     opening = paid
     held = abs(position.quantity)
+    assert not held or (position.leverage is None) is (terms is None), f"{symbol} was spot and a perpetual at once"
     if position.quantity * sign < 0:
         closed = min(held, quantity)
-        # Both are exact where all of it closes: amounts have 12 places.
+        # All three are exact where all of it closes: amounts have 12 places.
         cost_out = quotient(position.cost * closed, held)
         closing = quotient(paid * closed, quantity)
+        position.margin -= quotient(position.margin * closed, held)
         realized = -closing - cost_out
         opening = paid - closing
         position.cost -= cost_out
@@ -142,11 +171,43 @@ def on_fill(
     position.quantity += quantity * sign
     position.fees += fee
     portfolio.fees += fee
-    portfolio.cash -= paid + fee
     portfolio.equity -= paid + fee
+    if terms is None:
+        portfolio.cash -= paid + fee
+    else:
+        portfolio.cash += (realized or ZERO) - fee
+        _bind(position, opening, terms)
     if not held or (realized is not None and quantity >= held):
         # Newly opened, closed or turned round: what guarded the old position says nothing about the new one.
         position.guard = Guard()
         position.opened_at = time if position.quantity else None
     on_mark(portfolio, position, mark)
     return realized
+
+
+def _bind(position: BookPosition, opening: Decimal, terms: MarginTerms) -> None:
+    """Sets aside the margin of what a fill opened, and what the position must keep of it from here on."""
+    position.leverage = terms.leverage
+    position.margin += initial_margin(opening, terms.leverage)
+    position.maintenance = maintenance_margin(terms.tiers, quantity=position.quantity, cost=position.cost)
+
+
+def on_funding(portfolio: Portfolio, position: BookPosition, payment: Decimal) -> None:
+    """Takes up a settlement of `position`, which is one of the portfolio's; received is positive."""
+    position.funding += payment
+    portfolio.funding += payment
+    portfolio.cash += payment
+    portfolio.equity += payment
+
+
+def on_takeover(portfolio: Portfolio, position: BookPosition, *, realized: Decimal, fee: Decimal) -> None:
+    """Closes `position`, which the exchange has taken over, for what that realized, and charges the fee (unsigned)."""
+    portfolio.equity += realized - fee - position.unrealized_pnl
+    portfolio.cash += realized - fee
+    portfolio.realized_pnl += realized
+    portfolio.fees += fee
+    position.realized_pnl += realized
+    position.fees += fee
+    position.quantity = position.cost = position.value = position.margin = position.maintenance = ZERO
+    position.guard = Guard()
+    position.opened_at = None
