@@ -96,6 +96,19 @@ class ExecutionParameters(Parameters):
     report_latency_ms: int = Field(50, ge=1, le=60_000, description="from the fill to risk")
     maker_fee_rate: D = Field(D("0.0002"), ge=0, le=D("0.01"), description="where the instrument names none")
     taker_fee_rate: D = Field(D("0.0006"), ge=0, le=D("0.01"), description="where the instrument names none")
+    latency_model: Literal["constant", "spread"] = Field("constant", description="see streams.domain.execution.latency")
+    order_latency_spread_ms: int = Field(0, ge=0, le=60_000, description="spread: most that an order takes beyond ORDER_LATENCY_MS")
+    queue_model: Literal["pessimistic", "proportional"] = Field("pessimistic", description="see streams.domain.execution.queue_model")
+    stop_trigger: Literal["last_trade", "mid"] = Field("last_trade", description="the price that sets off STOP and STOP_LIMIT orders")
+
+    @model_validator(mode="after")
+    def latency_model_fits(self) -> Self:
+        if (self.order_latency_spread_ms > 0) != (self.latency_model == "spread"):
+            raise ValueError(
+                f"ORDER_LATENCY_SPREAD_MS must be above 0 with LATENCY_MODEL spread and 0 without, was "
+                f"{self.order_latency_spread_ms} with {self.latency_model}"
+            )
+        return self
 
 
 class CandleFile(Parameters):
