@@ -65,10 +65,7 @@ class RiskStage:
     def initial(self, task: int) -> RiskState:
         assert task == self.task, f"this stage is made for task {self.task}, was asked for {task}"
         return RiskState(accounts={
-            account.name: new_account(
-                name=account.name, currency=account.currency, shorts_allowed=account.shorts_allowed,
-                initial_equity=account.initial_equity,
-            )
+            account.name: new_account(account)
             for account in sorted(self.settings.accounts, key=lambda account: account.name)
             if self.settings.account_task(account.name) == task
         })

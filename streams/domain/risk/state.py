@@ -10,7 +10,7 @@ import msgspec
 
 from streams.domain.instruments import Instruments
 from streams.domain.money import ZERO
-from streams.domain.parameters import RiskParameters, SessionSettings, StrategyParameters
+from streams.domain.parameters import AccountParameters, RiskParameters, SessionSettings, StrategyParameters
 from streams.domain.portfolio import BookPosition, Portfolio, opened
 from streams.domain.records import Mark, Purpose, RiskMode, Side
 
@@ -30,6 +30,8 @@ class InFlight(msgspec.Struct, kw_only=True):
     mark: Decimal  # at the decision
     answer_due: int  # no result can be earlier
     then_close: bool = False  # what it opens is to be closed at once: everything else was meanwhile
+    leverage: Decimal | None = None  # in a perpetual; None for spot
+    void: bool = False  # the exchange has taken over what it was to reduce: its fills do not count
 
     @property
     def reduces(self) -> bool:
@@ -52,6 +54,8 @@ class Account(msgspec.Struct, kw_only=True):
     name: str
     currency: str
     shorts_allowed: bool
+    leverage: Decimal = Decimal(1)  # of perpetuals
+    cross_margin: bool = False
     portfolio: Portfolio
     peak_equity: Decimal
     day_start_equity: Decimal
@@ -87,11 +91,22 @@ class Account(msgspec.Struct, kw_only=True):
         return held if held is not None and held.quantity else None
 
 
+class FundingPlan(msgspec.Struct, kw_only=True):
+    """A perpetual's settlements: what is announced by its time, the newest one passed, and the one that must come next."""
+
+    announced: dict[int, Decimal] = {}
+    passed: int = -1
+    expected: int | None = None
+    interval: int  # µs
+    due: int | None = None  # when the next thing happens: a settlement, or that one is found missing
+
+
 class Market(msgspec.Struct, kw_only=True):
-    """What is known of a symbol's market: its newest mark, and when that goes stale."""
+    """What is known of a symbol's market: its newest mark, when that goes stale, and its funding."""
 
     mark: Mark | None = None
     stale_at: int | None = None  # None: no mark yet, or stale already
+    funding: FundingPlan | None = None  # of a perpetual
 
 
 class RiskState(msgspec.Struct, kw_only=True):
@@ -111,6 +126,7 @@ class Rules:
         self.strategies: dict[str, StrategyParameters] = {strategy.name: strategy for strategy in settings.strategies}
         self.stale_after = settings.risk.data_stale_timeout_sec * MICROSECONDS
         self.snapshot_every = settings.risk.snapshot_seconds * MICROSECONDS
+        self.funding_grace = settings.risk.funding_grace_sec * MICROSECONDS
         execution = settings.execution
         self.answer_after = (execution.order_latency_ms + execution.report_latency_ms) * 1000
         self.trailing_kept = None if settings.risk.trailing_stop_pct is None else 1 - settings.risk.trailing_stop_pct
@@ -128,8 +144,10 @@ class Rules:
         ) or any(position.quantity for position in account.portfolio.positions.get(symbol, {}).values())
 
 
-def new_account(*, name: str, currency: str, shorts_allowed: bool, initial_equity: Decimal) -> Account:
+def new_account(parameters: AccountParameters) -> Account:
+    equity = parameters.initial_equity
     return Account(
-        name=name, currency=currency, shorts_allowed=shorts_allowed, portfolio=opened(initial_equity),
-        peak_equity=initial_equity, day_start_equity=initial_equity,
+        name=parameters.name, currency=parameters.currency, shorts_allowed=parameters.shorts_allowed,
+        leverage=parameters.leverage, cross_margin=parameters.margin_mode == "CROSS", portfolio=opened(equity),
+        peak_equity=equity, day_start_equity=equity,
     )
