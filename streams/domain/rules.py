@@ -15,6 +15,7 @@ import msgspec
 
 from streams.domain import records as r
 from streams.domain.money import ONE, ZERO
+from streams.domain.perpetuals.tiers import tiers_of
 
 _HUNDRED = Decimal(100)
 
@@ -99,6 +100,14 @@ def _json_text(text: str, kind: type) -> bool:
     return True
 
 
+def _tiers_are_levels(instrument: r.Instrument) -> bool:
+    try:
+        tiers_of(instrument.tiers)
+    except ValueError:
+        return False
+    return True
+
+
 def _text_without_nul(record: r.Record) -> bool:
     return not any(isinstance(value, str) and "\0" in value for value in msgspec.structs.astuple(record))
 
@@ -139,6 +148,7 @@ _INSTRUMENT = (
     Rule("taker_fee_rate_is_fraction", lambda x: ZERO <= x.taker_fee_rate < ONE),
     Rule("leverage_max_at_least_one", lambda x: x.leverage_max >= 1),
     Rule("tiers_are_json_list", lambda x: _json_text(x.tiers, list)),
+    Rule("tiers_are_rising_levels", _tiers_are_levels),
     Rule("valid_from_before_valid_to", lambda x: (
         _times(x.valid_from, x.valid_to) and (x.valid_to is None or x.valid_from < x.valid_to))),
 )

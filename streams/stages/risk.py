@@ -2,9 +2,8 @@
 The risk stage: marks, signals, results, timers and operators' commands become decisions, positions, ledger and alerts.
 
 Only the accounts of its task; what concerns others is dropped. `allocations` is not among its outputs before
-something allocates, and `funding` and `regimes` are merged but change nothing before perpetuals and allocation do:
-their place in the order of events is fixed from the start, so that sessions keep their bytes when they come to
-matter.
+something allocates, and `regimes` are merged but change nothing before allocation does: their place in the order of
+events is fixed from the start, so that sessions keep their bytes when they come to matter.
 """
 
 from streams.domain.instruments import on_instrument
@@ -12,6 +11,7 @@ from streams.domain.parameters import SessionSettings
 from streams.domain.records import (
     Alert,
     Command,
+    Funding,
     Instrument,
     LedgerEntry,
     Mark,
@@ -25,6 +25,7 @@ from streams.domain.records import (
 from streams.domain.risk.accounting import state_portfolio
 from streams.domain.risk.commands import on_command
 from streams.domain.risk.drawdown import on_new_day
+from streams.domain.risk.funding import on_funding_due, on_funding_record
 from streams.domain.risk.markets import on_mark, on_stale
 from streams.domain.risk.orders import on_signal
 from streams.domain.risk.results import on_order_result
@@ -86,6 +87,9 @@ class RiskStage:
         elif event.topic == "instruments":
             assert isinstance(record, Instrument)
             on_instrument(state.instruments, record)
+        elif event.topic == "funding":
+            assert isinstance(record, Funding)
+            on_funding_record(step, state, self.rules, record)
         elif isinstance(record, Signal | OrderResult):
             account = state.accounts.get(record.account)
             if account is not None and isinstance(record, Signal):
@@ -93,7 +97,7 @@ class RiskStage:
             elif account is not None and isinstance(record, OrderResult):
                 on_order_result(step, state, self.rules, account, record)
         else:
-            assert event.topic in ("funding", "regimes"), f"risk does not read {event.topic}"
+            assert event.topic == "regimes", f"risk does not read {event.topic}"
         return state, [Output(TOPICS[type(made)], made.account, made) for made in step.made]
 
     def _start_clock(self, state: RiskState, time: int) -> None:
@@ -104,6 +108,8 @@ class RiskStage:
     def _on_timer(self, step: Step, state: RiskState, event: Event) -> None:
         if event.name == "stale":
             on_stale(step, state, self.rules, event.key)
+        elif event.name == "funding":
+            on_funding_due(step, state, self.rules, event.key)
         elif event.name == "snapshot":
             state.snapshot_at = event.time + self.rules.snapshot_every
             for account in state.accounts.values():
@@ -119,8 +125,12 @@ class RiskStage:
         # Asked after every event: compares before it builds.
         for symbol, market in state.markets.items():
             stale_at = market.stale_at
-            if stale_at is not None and (soonest is None or (stale_at, symbol) < soonest[:2]):
+            if stale_at is not None and (soonest is None or (stale_at, symbol, "stale") < soonest):
                 soonest = (stale_at, symbol, "stale")
+            if market.funding is not None:
+                due = market.funding.due
+                if due is not None and (soonest is None or (due, symbol, "funding") < soonest):
+                    soonest = (due, symbol, "funding")
         for at, name in ((state.day_ends_at, "day"), (state.snapshot_at, "snapshot")):
             if at is not None and (soonest is None or (at, EVERYBODY, name) < soonest):
                 soonest = (at, EVERYBODY, name)

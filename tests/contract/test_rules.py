@@ -36,6 +36,7 @@ BREAKS: list[tuple[type[r.Record], str, dict[str, Any]]] = [
     (r.Instrument, "taker_fee_rate_is_fraction", {"taker_fee_rate": D("-0.0001")}),
     (r.Instrument, "leverage_max_at_least_one", {"leverage_max": D("0.5")}),
     (r.Instrument, "tiers_are_json_list", {"tiers": "{}"}),
+    (r.Instrument, "tiers_are_rising_levels", {"tiers": '[{"maximum_notional":"1"}]'}),
     (r.Instrument, "valid_from_before_valid_to", {"valid_to": NOON}),
     (r.Funding, "rate_within_one", {"rate": D(1)}),
     (r.Funding, "interval_above_zero", {"interval_hours": 0}),

@@ -140,7 +140,7 @@ def test_a_price_is_stale_by_the_newest_market_record_not_by_the_newest_mark() -
 
 INSTRUMENT_FAULTS = [
     ({"status": InstrumentStatus.PAUSED}, "INSTRUMENT_NOT_ONLINE"),
-    ({"kind": InstrumentKind.PERPETUAL}, "INSTRUMENT_KIND_NOT_TRADED"),
+    ({"kind": InstrumentKind.PERPETUAL}, "TIERS_MISSING"),
     ({"quote_asset": "USDC"}, "CONVERSION_MISSING"),
     ({"valid_to": 5}, "SYMBOL_UNKNOWN"),
 ]

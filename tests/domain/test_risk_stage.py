@@ -132,16 +132,15 @@ def test_a_fill_beyond_the_order_is_a_bug() -> None:
         story.result(story.signal(Side.BUY, "100"), price="100", quantity=D(101))
 
 
-def test_regimes_and_funding_change_nothing_yet() -> None:
+def test_funding_of_a_symbol_that_is_no_perpetual_pays_nobody() -> None:
     story = Story()
     story.long("100")
-    before = story.stage.encode(story.state)
     funding = Funding(
         event_id="story/f/1", causation_id="", correlation_id="", session="story", time=story.now, symbol="BTCUSDT",
         rate=D("0.0001"), interval_hours=8, settlement_time=story.now,
     )
     assert story.tell("funding", "BTCUSDT", funding) == []
-    assert story.stage.encode(story.state) == before
+    assert story.account().portfolio.funding == 0
 
 
 def test_keys_of_other_tasks_are_dropped() -> None:

@@ -19,7 +19,7 @@ import msgspec
 from streams.domain.money import ONE, ZERO, quotient
 
 
-class Tier(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class Tier(msgspec.Struct, frozen=True, kw_only=True):
     """One level; exactly one maximum is given. Rates are fractions of the position's value at entry."""
 
     maintenance_margin_rate: Decimal

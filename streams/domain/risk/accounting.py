@@ -2,33 +2,38 @@
 
 from decimal import Decimal
 
-from streams.domain.money import ONE, ZERO
+from streams.domain.money import ONE
 from streams.domain.portfolio import BookPosition
 from streams.domain.records import LedgerEntry, LedgerKind, PortfolioSnapshot, Position
+from streams.domain.risk.margin import liquidation_price_of
 from streams.domain.risk.proposal import fall
 from streams.domain.risk.state import Account
 from streams.domain.risk.step import UNFILLED, Step
 
 
 def state_position(step: Step, account: Account, *, symbol: str, strategy: str, position: BookPosition) -> None:
-    """The position as it stands now. Spot binds no margin, has leverage 1 and no liquidation price."""
+    """
+    The position as it stands now. Spot binds no margin, has leverage 1 and no liquidation price.
+
+    With cross margin the liquidation price is that of this moment: it moves with everything else in the account.
+    """
     step.add(Position(
         **UNFILLED, time=step.time, account=account.name, strategy=strategy, symbol=symbol, quantity=position.quantity,
         entry_price=position.entry_price, cost=position.cost, mark=position.mark, realized_pnl=position.realized_pnl,
-        unrealized_pnl=position.unrealized_pnl, fees=position.fees, funding=position.funding, margin=ZERO, leverage=ONE,
-        liquidation_price=None, stop_price=position.guard.stop_price,
+        unrealized_pnl=position.unrealized_pnl, fees=position.fees, funding=position.funding, margin=position.margin,
+        leverage=position.leverage or ONE, liquidation_price=liquidation_price_of(account, position), stop_price=position.guard.stop_price,
         take_profit_price=position.guard.take_profit_price, opened_at=position.opened_at,
     ))
 
 
 def state_portfolio(step: Step, account: Account, reason: str) -> None:
-    """The account as it stands now; `reason` is TIMER or FILL. The identity is asserted on what is written."""
+    """The account as it stands now; `reason` is TIMER, FILL, FUNDING or LIQUIDATION. The identity is asserted on what is written."""
     book = account.portfolio
     assert book.is_exact(), f"account {account.name}: the terms do not add up to equity {book.equity}"
     step.add(PortfolioSnapshot(
         **UNFILLED, time=step.time, account=account.name, currency=account.currency, initial_equity=book.initial_equity,
         equity=book.equity, cash=book.cash, realized_pnl=book.realized_pnl, unrealized_pnl=book.unrealized_pnl(),
-        fees=book.fees, funding=book.funding, margin_used=ZERO, exposure=book.exposure(),
+        fees=book.fees, funding=book.funding, margin_used=book.margin_used(), exposure=book.exposure(),
         peak_equity=account.peak_equity, drawdown=fall(start=account.peak_equity, now=book.equity),
         day_start_equity=account.day_start_equity,
         daily_drawdown=fall(start=account.day_start_equity, now=book.equity),
@@ -39,7 +44,7 @@ def state_portfolio(step: Step, account: Account, reason: str) -> None:
 
 def enter(
     step: Step, account: Account, *, kind: LedgerKind, amount: Decimal, asset: str, symbol: str, strategy: str,
-    order_id: str,
+    order_id: str | None,
 ) -> None:
     """A line of the ledger; received is positive."""
     step.add(LedgerEntry(

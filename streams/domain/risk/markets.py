@@ -10,6 +10,8 @@ from streams.domain.records import AlertLevel, Mark
 from streams.domain.risk.codes import AlertCode
 from streams.domain.risk.drawdown import on_equity
 from streams.domain.risk.exits import order_due_exits
+from streams.domain.risk.funding import follow_funding
+from streams.domain.risk.liquidation import liquidate
 from streams.domain.risk.orders import order_exit
 from streams.domain.risk.proposal import seconds
 from streams.domain.risk.state import Account, Market, RiskState, Rules
@@ -22,6 +24,8 @@ def on_mark(step: Step, state: RiskState, rules: Rules, mark: Mark) -> None:
     if market is None:
         market = state.markets[mark.symbol] = Market()
     before, market.mark = market.mark, mark
+    if before is None:
+        follow_funding(state, rules, market, mark.symbol, step.time)
     _follow_feed(step, state, rules, market, before)
     price = mark.mark
     if price is None:
@@ -30,13 +34,16 @@ def on_mark(step: Step, state: RiskState, rules: Rules, mark: Mark) -> None:
         positions = account.portfolio.positions.get(mark.symbol)
         if positions is None:
             continue
-        is_open = False
+        is_open = margined = False
         for position in positions.values():
             if position.quantity:
                 is_open = True
+                margined = margined or position.leverage is not None
                 value_at(account.portfolio, position, price)
         if is_open:
             latched = account.drawdown_latched
+            if margined:
+                liquidate(step, state, rules, account, mark.symbol)
             on_equity(step, account, rules)
             order_due_exits(step, state, rules, account, mark.symbol, price)
             if account.drawdown_latched and not latched:

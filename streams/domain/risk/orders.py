@@ -13,6 +13,7 @@ from streams.domain.instruments import instrument_at
 from streams.domain.money import ZERO, amount
 from streams.domain.records import Instrument, Order, OrderType, Purpose, Side, Signal
 from streams.domain.risk.exposure import exposures, rooms
+from streams.domain.risk.margin import order_leverage
 from streams.domain.risk.proposal import Exposures, Finding, Proposal
 from streams.domain.risk.registry import as_json, findings_of, rejection
 from streams.domain.risk.state import Account, InFlight, Market, RiskState, Rules
@@ -81,6 +82,7 @@ def _decide(
         account.in_flight[step.next_id(account.name)] = InFlight(
             strategy=strategy, symbol=symbol, side=side, purpose=purpose, quantity=order.quantity,
             mark=order.decision_mark, answer_due=step.time + rules.answer_after,
+            leverage=None if instrument is None else order_leverage(account, instrument),
         )
     step.add(order)
     return refused is None

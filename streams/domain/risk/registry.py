@@ -10,6 +10,7 @@ from streams.domain.risk.drawdown import circuit_breaker, daily_drawdown
 from streams.domain.risk.exposure import part_exposures, total_exposure, tradable_size
 from streams.domain.risk.freshness import freshness
 from streams.domain.risk.kill_switch import kill_switch
+from streams.domain.risk.margin import margin
 from streams.domain.risk.market_state import feed_complete, market_anomaly
 from streams.domain.risk.proposal import Check, Finding, Proposal
 from streams.domain.risk.step import text
@@ -27,6 +28,7 @@ CHECKS: tuple[Check, ...] = (
     daily_drawdown,
     total_exposure,
     part_exposures,
+    margin,
     tradable_size,
 )
 

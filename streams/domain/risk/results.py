@@ -3,14 +3,16 @@ What an order's result does: the fill goes into the portfolio and the ledger, th
 flight.
 
 A result for an order that is not in flight, a fill beyond the order, or an exit that turns a position round is a bug
-of ours.
+of ours. The fill of an exit whose position the exchange had taken over meanwhile is void: it is reported, not booked.
 """
 
-from streams.domain.portfolio import on_fill
-from streams.domain.records import LedgerKind, OrderResult, Purpose
+from streams.domain.portfolio import MarginTerms, on_fill
+from streams.domain.records import AlertLevel, LedgerKind, OrderResult, Purpose
 from streams.domain.risk.accounting import enter, state_portfolio, state_position
+from streams.domain.risk.codes import AlertCode
 from streams.domain.risk.drawdown import on_equity, on_execution
 from streams.domain.risk.exits import RETRY_AFTER, set_levels
+from streams.domain.risk.liquidation import liquidate, tiers_in_force
 from streams.domain.risk.state import Account, InFlight, RiskState, Rules
 from streams.domain.risk.step import Step
 
@@ -26,9 +28,17 @@ def on_order_result(step: Step, state: RiskState, rules: Rules, account: Account
     if result.quantity:
         order.filled += result.quantity
         assert order.filled <= order.quantity, f"order {result.order_id} of {order.quantity} was filled {order.filled}"
+        if order.void:
+            step.alert(
+                account.name, AlertCode.FILL_VOID, AlertLevel.WARNING,
+                f"an exit of {order.strategy} {order.symbol} was filled after its position had been taken over: not booked",
+                symbol=order.symbol, measured=result.quantity,
+            )
+            return
         _take_fill(step, state, rules, account, order, result)
         on_execution(step, account, rules, failed=False)
-    if result.terminal and not order.filled:
+        liquidate(step, state, rules, account, order.symbol)
+    if result.terminal and not order.filled and not order.void:
         position = account.position(order.symbol, order.strategy)
         if position is not None and order.reduces:
             position.guard.retry_at = step.time + RETRY_AFTER
@@ -53,9 +63,12 @@ def _take_fill(
     )
     newest = state.markets[order.symbol].mark
     mark = order.mark if newest is None or newest.mark is None else newest.mark
+    terms = None
+    if order.leverage is not None:
+        terms = MarginTerms(order.leverage, tiers_in_force(state, order.symbol, step.time))
     realized = on_fill(
         book, symbol=order.symbol, strategy=order.strategy, side=order.side, quantity=result.quantity,
-        notional=result.notional, fee=result.fee, mark=mark, time=step.time,
+        notional=result.notional, fee=result.fee, mark=mark, time=step.time, terms=terms,
     )
     position = book.positions[order.symbol][order.strategy]
     set_levels(position, rules)

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from decimal import Decimal
 
 from streams.domain.money import ZERO
-from streams.domain.records import InstrumentKind, InstrumentStatus, Side
+from streams.domain.records import InstrumentStatus, Side
 from streams.domain.risk.codes import RejectionCode
 from streams.domain.risk.proposal import Finding, Proposal, seconds
 
@@ -36,12 +36,11 @@ def instrument_validity(proposal: Proposal) -> Iterator[Finding]:
     yield Finding(CHECK, RejectionCode.SYMBOL_UNKNOWN, instrument is not None, note=proposal.symbol, binds_exits=True)
     if instrument is None:
         return
-    status, kind, quote_asset = instrument.status, instrument.kind, instrument.quote_asset
+    status, quote_asset = instrument.status, instrument.quote_asset
     yield Finding(
         CHECK, RejectionCode.INSTRUMENT_NOT_ONLINE, status is InstrumentStatus.ONLINE, note=status.value,
         binds_exits=True,
     )
-    yield Finding(CHECK, RejectionCode.INSTRUMENT_KIND_NOT_TRADED, kind is InstrumentKind.SPOT, note=kind.value)
     own_currency = quote_asset == proposal.account.currency
     yield Finding(CHECK, RejectionCode.CONVERSION_MISSING, own_currency, note=quote_asset)
 

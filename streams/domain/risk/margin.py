@@ -1,0 +1,119 @@
+"""
+Check 11: leverage, the distance to liquidation after the trade, and whether the account can pay for it.
+
+Leverage is the account's setting, held against `LEVERAGE_MAX`, the instrument's and that of the tier the position would
+stand in. The distance is measured for the whole position as it would be after the trade at the mark, as a fraction of
+the mark. What must be available: the margin (spot: the whole notional) and the taker fee. Available is the balance less
+what positions and entries in flight bind; with cross margin, what the marks of perpetuals show counts as well. Amounts
+in quote units.
+"""
+
+from collections.abc import Iterator
+from decimal import Decimal
+
+from streams.domain.money import ONE, ZERO, amount
+from streams.domain.perpetuals.margin import distance, initial_margin, liquidation_price, maintenance_margin
+from streams.domain.perpetuals.tiers import level_of, tiers_of
+from streams.domain.portfolio import BookPosition
+from streams.domain.records import Instrument, InstrumentKind, Side
+from streams.domain.risk.codes import RejectionCode
+from streams.domain.risk.proposal import Finding, Proposal
+from streams.domain.risk.state import Account
+
+CHECK = "margin"
+
+
+def margin(proposal: Proposal) -> Iterator[Finding]:
+    instrument, size = proposal.instrument, proposal.size
+    if proposal.is_exit or instrument is None or size is None:
+        return
+    fee = amount(size.notional * instrument.taker_fee_rate)
+    leverage = order_leverage(proposal.account, instrument) or ONE
+    if instrument.kind is InstrumentKind.PERPETUAL and size.quantity:
+        yield from _perpetual(proposal, instrument, quantity=size.quantity, notional=size.notional, fee=fee)
+    needed, available = initial_margin(size.notional, leverage) + fee, available_margin(proposal.account)
+    yield Finding(CHECK, RejectionCode.MARGIN_NOT_AVAILABLE, needed <= available, measured=needed, limit=available)
+
+
+def order_leverage(account: Account, instrument: Instrument) -> Decimal | None:
+    """The leverage of the account's orders in the instrument; None for spot."""
+    return account.leverage if instrument.kind is InstrumentKind.PERPETUAL else None
+
+
+def collateral(account: Account) -> Decimal:
+    """What stands behind cross margin: the balance and what the marks of all perpetuals show; signed."""
+    book = account.portfolio
+    return book.cash + sum((position.unrealized_pnl for _, _, position in book.margined()), ZERO)
+
+
+def available_margin(account: Account) -> Decimal:
+    """What nothing binds yet; below zero where losses have taken it already."""
+    balance = collateral(account) if account.cross_margin else account.portfolio.cash
+    reserved = sum(
+        (initial_margin(order.remaining * order.mark, order.leverage or ONE)
+         for order in account.in_flight.values() if not order.reduces),
+        ZERO,
+    )
+    return balance - account.portfolio.margin_used() - reserved
+
+
+def liquidation_price_of(account: Account, position: BookPosition) -> Decimal | None:
+    """
+    The mark at which `position`, one of the account's, is taken over, the other marks staying; None for none.
+
+    At 12 places, for people: what triggers is exact.
+    """
+    if position.leverage is None or not position.quantity:
+        return None
+    return liquidation_price(
+        quantity=position.quantity, cost=position.cost, maintenance=position.maintenance,
+        margin=_behind(account, position) if account.cross_margin else position.margin,
+    )
+
+
+def _behind(account: Account, position: BookPosition | None) -> Decimal:
+    """What of the whole account's collateral stands behind one position, before what its own mark shows."""
+    others = [other for _, _, other in account.portfolio.margined() if other is not position]
+    return account.portfolio.cash + sum((other.unrealized_pnl - other.maintenance for other in others), ZERO)
+
+
+def _perpetual(
+    proposal: Proposal, instrument: Instrument, *, quantity: Decimal, notional: Decimal, fee: Decimal
+) -> Iterator[Finding]:
+    account, mark, tiers = proposal.account, proposal.price, tiers_of(instrument.tiers)
+    assert mark is not None, "an order is sized at a mark"
+    position = account.position(proposal.symbol, proposal.strategy)
+    sign = 1 if proposal.side is Side.BUY else -1
+    bound = initial_margin(notional, account.leverage)
+    cost = sign * notional
+    if position is not None:
+        quantity, cost, bound = abs(position.quantity) + quantity, position.cost + cost, position.margin + bound
+    yield Finding(CHECK, RejectionCode.TIERS_MISSING, bool(tiers), note=instrument.symbol)
+    if not tiers:
+        return
+    level = level_of(tiers, quantity=quantity, notional=abs(cost))
+    by_value = tiers[-1].maximum_notional
+    yield Finding(
+        CHECK, RejectionCode.POSITION_ABOVE_TIERS, level is not None,
+        measured=quantity if by_value is None else abs(cost),
+        limit=tiers[-1].maximum_quantity if by_value is None else by_value,
+    )
+    granted = min(
+        proposal.rules.risk.leverage_max, instrument.leverage_max, (level or tiers[-1]).leverage_max
+    )
+    yield Finding(
+        CHECK, RejectionCode.LEVERAGE, account.leverage <= granted, measured=account.leverage, limit=granted
+    )
+    liquidated = liquidation_price(
+        quantity=sign * quantity, cost=cost,
+        margin=_behind(account, position) - fee if account.cross_margin else bound,
+        maintenance=maintenance_margin(tiers, quantity=quantity, cost=cost),
+    )
+    away = distance(mark=mark, liquidation=liquidated)
+    at_least = proposal.rules.risk.min_liquidation_distance
+    # Beyond the mark already: nothing is left of the distance.
+    beyond = liquidated is not None and (liquidated >= mark if sign > 0 else liquidated <= mark)
+    yield Finding(
+        CHECK, RejectionCode.LIQUIDATION_DISTANCE, not beyond and away >= at_least,
+        measured=-away if beyond else away, limit=at_least,
+    )
