@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 from streams.domain.execution.fees import FeeSchedule, fee_schedule
 from streams.domain.execution.latency import Latency, latency_of
 from streams.domain.execution.market_order import walk_notional, walk_quantity
-from streams.domain.execution.paper_exchange import Terms, Venue, on_market, on_order
+from streams.domain.execution.paper_exchange import on_order
 from streams.domain.execution.taken import TakenLevel
+from streams.domain.execution.venue import Terms, Venue, on_market
 from streams.domain.parameters import ExecutionParameters
 from streams.domain.records import (
     InstrumentStatus,
@@ -19,7 +20,6 @@ from streams.domain.records import (
     Liquidity,
     MarketData,
     OrderResult,
-    OrderType,
     ResultStatus,
     Side,
 )
@@ -110,10 +110,10 @@ def test_instrument_that_is_not_online_rejects():
     assert execute(make_venue(snapshot()), terms=terms)[0].reason == "INSTRUMENT_PAUSED"
 
 
-def test_orders_that_are_no_approved_market_orders_are_a_bug():
-    with pytest.raises(AssertionError):
-        execute(make_venue(snapshot()), order_type=OrderType.LIMIT)
-    with pytest.raises(AssertionError):
+def test_orders_that_are_not_approved_or_ask_for_nothing_are_a_bug():
+    with pytest.raises(AssertionError, match="quantity of test/risk/order/1 must be above 0, was 0"):
+        execute(make_venue(snapshot()), quantity=D(0))
+    with pytest.raises(AssertionError, match="is not approved"):
         execute(make_venue(snapshot()), approved=False)
 
 

@@ -120,7 +120,7 @@ def test_decoded_state_equals_the_original():
     assert run.stage.encode(again) == raw
 
 
-def test_execution_waits_for_nothing_and_has_no_timers():
+def test_execution_waits_for_nothing_and_market_orders_set_no_timers():
     run = Run().take(snapshot(), make_order())
     assert run.stage.next_timer(run.state) is None
     assert [run.stage.answer_due(run.state, source.topic) for source in run.stage.inputs] == [None, None, None]
@@ -129,7 +129,7 @@ def test_execution_waits_for_nothing_and_has_no_timers():
 def test_event_of_no_input_is_a_bug():
     stage = ExecutionStage(make_settings(), 0)
     with pytest.raises(AssertionError, match="execution has no input"):
-        stage.step(stage.initial(0), Event(START, "timer", SYMBOL, None, "", "x"))
+        stage.step(stage.initial(0), Event(START, "marks", SYMBOL, None, "", "x"))
 
 
 @pytest.mark.parametrize("file", ["spot_btcusdt", "spot_ethusdt"])

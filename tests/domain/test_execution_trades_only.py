@@ -8,8 +8,9 @@ from hypothesis import strategies as st
 
 from streams.domain.execution.fees import FeeSchedule
 from streams.domain.execution.latency import Latency
-from streams.domain.execution.paper_exchange import Terms, Venue, on_market, on_order
+from streams.domain.execution.paper_exchange import on_order
 from streams.domain.execution.trades_only import MINUTE, Minute, Tape, hourly_volatility, model_fill
+from streams.domain.execution.venue import Terms, Venue, on_market
 from streams.domain.records import ResultStatus, Side
 from streams.stages.state import decode_state, encode_state
 from tests.domain.market import START, D, make_market, make_order, make_snapshot, trade

@@ -26,7 +26,7 @@ class LatencyModel(Protocol):
     def report(self) -> int:
         """From the fill to the result, µs."""
 
-    def extra(self, order_id: str) -> int:
+    def beyond_least(self, order_id: str) -> int:
         """What this order takes beyond `order`, µs, 0 or more; the same each time it is asked."""
 
 
@@ -36,18 +36,18 @@ class Latency(NamedTuple):
     order: int
     report: int
 
-    def extra(self, order_id: str) -> int:
+    def beyond_least(self, order_id: str) -> int:
         return 0
 
 
 class SpreadLatency(NamedTuple):
-    """`spread`: the largest extra."""
+    """`spread`: the most beyond the least."""
 
     order: int
     report: int
     spread: int
 
-    def extra(self, order_id: str) -> int:
+    def beyond_least(self, order_id: str) -> int:
         drawn = hashlib.sha256(cause_of(order_id).encode()).digest()
         return int.from_bytes(drawn[:8], "big") % (self.spread + 1)
 

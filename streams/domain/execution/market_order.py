@@ -1,15 +1,16 @@
 """
-What a market order meets when it walks the visible levels, best price first.
+What a taking order meets when it walks the visible levels, best price first, and no further than its limit price.
 
 Quantities in base units, notionals in quote currency. The sums over levels are exact; nothing is rounded here, except the last
 level's quantity of a walk by notional (half to even at 12 places, never above what the level shows).
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from decimal import Decimal
 from typing import NamedTuple
 
 from streams.domain.money import ZERO, quotient
+from streams.domain.records import Side
 
 
 class Walk(NamedTuple):
@@ -33,6 +34,14 @@ def walk_quantity(levels: Iterable[tuple[Decimal, Decimal]], quantity: Decimal) 
 def walk_notional(levels: Iterable[tuple[Decimal, Decimal]], notional: Decimal) -> Walk:
     """Takes up to `notional` worth; less where the levels hold less."""
     return _walk(levels, notional, by_notional=True)
+
+
+def within(levels: Iterable[tuple[Decimal, Decimal]], limit: Decimal | None, taker: Side) -> Iterator[tuple[Decimal, Decimal]]:
+    """The levels that a taker with a limit price meets; all of them where `limit` is None."""
+    for price, quantity in levels:
+        if limit is not None and (price > limit if taker is Side.BUY else price < limit):
+            return
+        yield price, quantity
 
 
 def _walk(levels: Iterable[tuple[Decimal, Decimal]], wanted: Decimal, *, by_notional: bool) -> Walk:

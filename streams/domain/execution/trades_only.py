@@ -60,22 +60,31 @@ def on_trades(tape: Tape, data: MarketData) -> None:
         newest.quote_volume += trade.price * trade.quantity
 
 
-def model_fill(tape: Tape, *, side: Side, quantity: Decimal, now: int) -> ModelFill | None:
-    """What a market order gets at `now`, which is then gone from the tape; None where the last two minutes had no trades."""
+def model_fill(
+    tape: Tape, *, side: Side, quantity: Decimal, now: int, limit: Decimal | None = None, whole: bool = False
+) -> ModelFill | None:
+    """
+    What a taking order gets at `now`, which is then gone from the tape.
+
+    None where the last two minutes had no trades, the model's price is beyond `limit`, or less than `whole` is there.
+    """
     recent = [minute for minute in tape.minutes if minute.minute >= now // MINUTE - 1]
     filled = min(quantity, sum((minute.available for minute in recent), ZERO))
-    if not filled:
+    if not filled or (whole and filled < quantity):
         return None
     last = recent[-1].close
     bps = BASE_BPS + quotient(DEPTH_BPS * filled * last, sum((minute.quote_volume for minute in recent), ZERO))
     bps += VOLATILITY_FACTOR * BPS * hourly_volatility(tape)
+    factor = BPS + bps if side is Side.BUY else max(BPS - bps, ZERO)
+    price = quotient(last * factor, BPS)
+    if limit is not None and (price > limit if side is Side.BUY else price < limit):
+        return None
     left = filled
     for minute in reversed(recent):
         used = min(left, minute.available)
         minute.available -= used
         left -= used
-    factor = BPS + bps if side is Side.BUY else max(BPS - bps, ZERO)
-    return ModelFill(filled, quotient(last * factor, BPS))
+    return ModelFill(filled, price)
 
 
 def hourly_volatility(tape: Tape) -> Decimal:
