@@ -7,7 +7,7 @@ feed down, book present, book crossed).
 
 `spread_mean` is the mean of (ask − bid) / mid over the marks of this hour and the 23 before it, from sums per hour: each spread
 is rounded half to even at 12 places, sums are exact. Crossed and one-sided books do not count.
-Deliberately without: ATR and volatility, which come with the indicators.
+ATR and volatility are those of the newest closed candle (`streams.domain.regime`): they wait for the next mark, and make none.
 """
 
 from collections.abc import Sequence
@@ -72,6 +72,8 @@ def mark(
     now: int,
     exchange_marked: bool,
     depth_notionals: Sequence[Decimal],
+    atr: Decimal | None,
+    volatility: Decimal | None,
 ) -> Mark:
     """
     The mark at `now`, which counts as made. `exchange_marked`: the exchange's own mark holds for this instrument.
@@ -88,7 +90,8 @@ def mark(
         best_bid=best.bid, best_bid_quantity=best.bid_quantity, best_ask=best.ask, best_ask_quantity=best.ask_quantity,
         gap=book.gap, feed_down=book.feed_down, book_present=book.present, book_crossed=best.crossed,
         book_time=book.time, market_time=state.market_time, spread_mean=_spread_mean(state, best, now),
-        depth=_depth(book, depth_notionals) if book.present and not best.crossed else [], atr=None, volatility=None,
+        depth=_depth(book, depth_notionals) if book.present and not best.crossed else [],
+        atr=atr, volatility=volatility,
     )  # fmt: skip
 
 

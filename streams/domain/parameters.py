@@ -12,6 +12,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from streams.domain.regime_settings import RegimeSettings
 from streams.domain.risk_settings import AllocationSettings, EntrySettings, SizingSettings, TradeSettings
 
 D = Decimal
@@ -46,8 +47,8 @@ class StrategyParameters(EntrySettings, Parameters):
     parameters: dict[str, str] = Field(default_factory=dict, description="of its kind, as decimal texts; checked by the kind")
 
 
-class MarketParameters(Parameters):
-    """How market data becomes candles and marks."""
+class MarketParameters(RegimeSettings, Parameters):
+    """How market data becomes candles, regimes and marks."""
 
     candle_seconds: int = Field(60, ge=1, le=86_400)
     candle_grace_ms: int = Field(2000, ge=0, le=60_000)

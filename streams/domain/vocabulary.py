@@ -4,6 +4,9 @@ The closed sets of words that records use, as they stand on the log. A word is n
 
 from enum import StrEnum
 
+# The `exchange` of market records that tell of the time before the session's market: they warm up what looks at candles.
+HISTORY = "history"
+
 
 class Side(StrEnum):
     BUY = "BUY"

@@ -1,8 +1,12 @@
 """
-The signals stage: market data into candles, marks and signals.
+The signals stage: market data into candles, regimes, marks and signals.
 
-Every symbol stands alone: its book, open candle windows, mark and the strategies' states are under its own key, so nothing
-shows which symbols share a task. Timers: "candle" closes a symbol's oldest window, "mark" makes a mark that was held back.
+Every symbol stands alone: its book, open candle windows, indicators, mark and the strategies' states are under its own key, so
+nothing shows which symbols share a task. Timers: "candle" closes a symbol's oldest window, "mark" makes a mark that was held back.
+
+Warm-up: market records whose exchange is `HISTORY` tell of the time before the session's market, as trades. They make candles,
+regimes and all that strategies remember, but no marks and no signals: nobody can trade then. Nor does a candle that closes before
+the symbol's first record of the real market. From there on nothing differs from a session that was there all along.
 """
 
 from collections.abc import Mapping
@@ -13,14 +17,17 @@ import msgspec
 from streams.domain import book as books
 from streams.domain import candles as candling
 from streams.domain import marks as marking
+from streams.domain import regime as regimes
 from streams.domain.book import Book
 from streams.domain.candles import Candles, Lengths
 from streams.domain.instruments import Instruments, instrument_at, on_instrument
 from streams.domain.marks import MarkState
 from streams.domain.parameters import SessionSettings, StrategyParameters
 from streams.domain.records import Instrument, InstrumentKind, MarketData, Signal
+from streams.domain.regime import MarketConditions
 from streams.domain.signals import KINDS, strategy_of
 from streams.domain.signals.strategy import Idea, Moment, Strategy, indicators_text
+from streams.domain.vocabulary import HISTORY
 from streams.stages.contract import Event, Input, Output, Timer
 from streams.stages.state import decode_state, encode_state
 
@@ -30,6 +37,7 @@ class SymbolState(msgspec.Struct):
 
     book: Book = msgspec.field(default_factory=Book)
     candles: Candles = msgspec.field(default_factory=Candles)
+    conditions: MarketConditions = msgspec.field(default_factory=MarketConditions)
     mark: MarkState = msgspec.field(default_factory=MarkState)
     strategies: dict[str, Any] = {}
 
@@ -111,21 +119,25 @@ class SignalsStage:
             if not self._owned(symbol):
                 return []
             held = state.symbols[symbol] = self._new_symbol(symbol)
-        outputs = []
-        books.on_market(held.book, data)
+        history = data.exchange == HISTORY
+        outputs = [] if history else self._follow_market(state, held, data)
         if data.trades:
             opened = len(held.candles.windows)
             for trade in data.trades:
                 candling.on_trade(held.candles, trade, now=data.time, lengths=self._lengths)
             if len(held.candles.windows) != opened:
                 self._time(state)
+            outputs += self._ask_strategies(held, symbol, Moment(data.time, data.trades, history=history))
+        return outputs
+
+    def _follow_market(self, state: SignalsState, held: SymbolState, data: MarketData) -> list[Output]:
+        books.on_market(held.book, data)
         due = held.mark.due
+        outputs = []
         if marking.on_market(held.mark, held.book, data, self._mark_interval):
-            outputs.append(self._mark(state, held, symbol, data.time))
+            outputs.append(self._mark(state, held, data.symbol, data.time))
         if held.mark.due != due:
             self._time(state)
-        if data.trades:
-            outputs += self._ask_strategies(held, symbol, Moment(data.time, data.trades))
         return outputs
 
     def _on_timer(self, state: SignalsState, event: Event) -> list[Output]:
@@ -137,7 +149,11 @@ class SignalsStage:
             assert event.name == "candle", f"signals has no timer {event.name}"
             candle = candling.on_deadline(held.candles, symbol=symbol, now=now, lengths=self._lengths)
             outputs = [Output("candles", symbol, candle)]
-            outputs += self._ask_strategies(held, symbol, Moment(now, [], candle))
+            regime = regimes.on_candle(held.conditions, candle, self._settings.market)
+            if regime is not None:
+                outputs.append(Output("regimes", symbol, regime))
+            history = held.mark.market_time is None
+            outputs += self._ask_strategies(held, symbol, Moment(now, [], candle, history))
         self._time(state)
         return outputs
 
@@ -156,6 +172,8 @@ class SignalsStage:
             now=now,
             depth_notionals=self._settings.market.depth_steps,
             exchange_marked=instrument is None or instrument.kind is InstrumentKind.PERPETUAL,
+            atr=held.conditions.atr,
+            volatility=held.conditions.volatility,
         )
         return Output("marks", symbol, mark)
 
@@ -164,7 +182,7 @@ class SignalsStage:
         for parameters, strategy in self._strategies:
             known = held.strategies.get(parameters.name)
             idea = None if known is None else strategy.on_event(known, moment)
-            if idea is not None:
+            if idea is not None and not moment.history:
                 outputs += [
                     _signal(idea, account, parameters.name, symbol, moment.time) for account in parameters.accounts
                 ]

@@ -20,7 +20,9 @@ class Market:
 
     def __init__(self, *records: MarketData, exchange_marked: bool = True, notionals: tuple[Decimal, ...] = ()) -> None:
         self.book, self.state = Book(), MarkState()
-        self.rules: dict[str, Any] = {"exchange_marked": exchange_marked, "depth_notionals": notionals}
+        self.rules: dict[str, Any] = {
+            "exchange_marked": exchange_marked, "depth_notionals": notionals, "atr": D("1.5"), "volatility": D("0.4"),
+        }  # fmt: skip
         self.made: list[Mark] = []
         for record in records:
             self.take(record)
@@ -61,6 +63,11 @@ def test_instrument_without_an_exchange_mark_is_marked_by_the_market():
 def test_without_any_price_the_mark_says_so():
     made = Market(make_market()).made[0]
     assert (made.mark, made.source) == (None, MarkSource.NONE)
+
+
+def test_mark_carries_atr_and_volatility_of_the_closed_candles():
+    made = Market(quoted()).made[0]
+    assert (made.atr, made.volatility) == (D("1.5"), D("0.4"))
 
 
 def test_at_most_one_mark_in_the_interval_and_the_last_state_at_its_end():

@@ -90,7 +90,7 @@ class Momentum:
             return None
         if side is state.side and moment.time < state.signalled_at + self.settings.signal_repeat_sec * SECOND:
             return None
-        state.side, state.signalled_at, state.signals = side, moment.time, state.signals + 1
+        state.side, state.signalled_at, state.signals = side, moment.time, state.signals + (not moment.history)
         return self._idea(state, side=side, change=change, price=price, reference=reference)
 
     def diagnosis(self, state: MomentumState) -> str:

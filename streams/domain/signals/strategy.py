@@ -20,11 +20,16 @@ SECOND = 1_000_000
 
 
 class Moment(NamedTuple):
-    """What just happened to one symbol at logical `time` (µs): trades in exchange order, or a candle that closed."""
+    """
+    What just happened to one symbol at logical `time` (µs): trades in exchange order, or a candle that closed.
+
+    `history`: it is told to warm up; the idea it gives is dropped.
+    """
 
     time: int
     trades: list[Trade]
     candle: Candle | None = None
+    history: bool = False
 
 
 class Idea(NamedTuple):
