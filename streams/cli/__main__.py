@@ -17,7 +17,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from streams.cli import backtest, data, feed, paper, replay, sessions, stack, watchdog, worker
+from streams.cli import backtest, data, feed, paper, replay, report, sessions, stack, watchdog, worker
 from streams.cli.options import Invocation, connection_of
 from streams.errors import StreamsError
 from streams.operate.logs import start_logging
@@ -54,6 +54,7 @@ app.command()(feed.timekeeper)
 app.command()(watchdog.watchdog)
 app.command()(paper.paper)
 app.command("backtest")(backtest.backtest_command)
+app.command("report")(report.report_command)
 app.command("reconcile")(data.reconcile_command)
 app.add_typer(sessions.app, name="sessions")
 app.add_typer(replay.app, name="replay")

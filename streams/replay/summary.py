@@ -68,10 +68,10 @@ class Summary(NamedTuple):
 def summary_of(log: Log, settings: SessionSettings, codec: Codec, stages: tuple[StageFactory, ...]) -> Summary:
     """The summary of a session that has settled. Raises: LogError where a topic is missing."""
     layout = Layout.of(settings)
-    orders = [one for one in _records(log, layout, codec, "orders") if isinstance(one, Order)]
-    results = [one for one in _records(log, layout, codec, "order_results") if isinstance(one, OrderResult)]
-    snapshots = [one for one in _records(log, layout, codec, "portfolio_snapshots") if isinstance(one, PortfolioSnapshot)]
-    positions = [one for one in _records(log, layout, codec, "positions") if isinstance(one, Position)]
+    orders = [one for one in records_of(log, layout, codec, "orders") if isinstance(one, Order)]
+    results = [one for one in records_of(log, layout, codec, "order_results") if isinstance(one, OrderResult)]
+    snapshots = [one for one in records_of(log, layout, codec, "portfolio_snapshots") if isinstance(one, PortfolioSnapshot)]
+    positions = [one for one in records_of(log, layout, codec, "positions") if isinstance(one, Position)]
     trips = round_trips(results)
     feed = newest_entry(log, layout.journal("feed", 0), codec)
     counted = Counter(one.symbol for one in trips)
@@ -87,7 +87,7 @@ def summary_of(log: Log, settings: SessionSettings, codec: Codec, stages: tuple[
         fills=sum(one.quantity > 0 for one in results),
         round_trips={symbol: counted[symbol] for symbol in settings.feed.symbols},
         accounts=_accounts(settings, snapshots, positions, results),
-        reasons=_reasons(log, settings, codec, stages[0]),
+        reasons=strategy_reasons(log, settings, codec, stages[0]),
     )
 
 
@@ -102,19 +102,19 @@ def _accounts(
         newest = {(one.strategy, one.symbol): one for one in positions if one.account == account.name}
         fills = [one for one in results if one.account == account.name]
         found.append(
-            AccountSummary(account.name, own[-1], _measured(statistics(own, fills)), [one for one in newest.values() if one.quantity])
+            AccountSummary(account.name, own[-1], measured(statistics(own, fills)), [one for one in newest.values() if one.quantity])
         )
     return found
 
 
-def _measured(found: Statistics | None) -> Statistics | None:
+def measured(found: Statistics | None) -> Statistics | None:
     """Without the figures of a year where there is less than a day to draw them from."""
     if found is None or found.seconds >= DAY_SECONDS:
         return found
     return found._replace(volatility=None, sharpe=None, sortino=None, calmar=None)
 
 
-def _reasons(log: Log, settings: SessionSettings, codec: Codec, signals: StageFactory) -> dict[str, str]:
+def strategy_reasons(log: Log, settings: SessionSettings, codec: Codec, signals: StageFactory) -> dict[str, str]:
     """What the strategies say of themselves, from the state that the journal stands for; nothing is written."""
     layout = Layout.of(settings)
     reasons = {}
@@ -128,7 +128,8 @@ def _reasons(log: Log, settings: SessionSettings, codec: Codec, signals: StageFa
     return reasons
 
 
-def _records(log: Log, layout: Layout, codec: Codec, topic: str) -> Iterator[Record]:
+def records_of(log: Log, layout: Layout, codec: Codec, topic: str) -> Iterator[Record]:
+    """Every record of a topic as it stands on the log now, partition after partition."""
     for number in range(layout.count(topic)):
         partition = layout.at(topic, number)
         for message in read_range(log, partition, log.start_offset(partition), log.end_offset(partition)):
