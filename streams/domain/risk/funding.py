@@ -100,13 +100,10 @@ def _settle(step: Step, state: RiskState, rules: Rules, symbol: str, plan: Fundi
     rate = plan.announced.pop(settlement)
     _pass(plan, settlement)
     for account in state.accounts.values():
-        held = account.portfolio.positions.get(symbol, {})
-        paid = [
-            _pay(step, account, symbol, strategy, held[strategy], rate)
-            for strategy in sorted(held)
-            if held[strategy].quantity and held[strategy].leverage is not None
-        ]
-        if paid and not liquidate(step, state, rules, account):
+        held = [entry for entry in account.portfolio.margined() if entry[0] == symbol]
+        for _, strategy, position in held:
+            _pay(step, account, symbol, strategy, position, rate)
+        if held and not liquidate(step, state, rules, account):
             on_equity(step, account, rules)
             state_portfolio(step, account, "FUNDING")
 

@@ -15,8 +15,6 @@ results: one that was to reduce it is void, its fills are not booked (an alert s
 nothing to reduce; what an entry still opens is a position of its own, closed at once.
 """
 
-from decimal import Decimal
-
 from streams.domain.money import ZERO
 from streams.domain.perpetuals.liquidation import Held, Takeover, cross_takeovers, isolated_takeover
 from streams.domain.perpetuals.margin import is_used_up, maintenance_margin
