@@ -25,9 +25,10 @@ def make_perpetual(**changes: Any) -> Instrument:
 
 
 def make_perpetual_settings(*, accounts: Iterable[AccountParameters] = (), **risk: Any) -> SessionSettings:
-    """Leverage 10, shorts allowed, and no distance to liquidation asked for: 10 % away is less than the default."""
+    """Leverage 10, shorts allowed, no distance to liquidation asked for (10 % is less than the default), stops far away."""
     accounts = tuple(accounts) or (AccountParameters(leverage=D(10), shorts_allowed=True),)
-    return make_settings(accounts=accounts, **({"min_liquidation_distance": D(0), "stop_loss_pct": D("0.5")} | risk))
+    own = {"min_liquidation_distance": D(0), "stop_loss_pct": D("0.4"), "risk_per_trade_pct": D("0.1")}
+    return make_settings(accounts=accounts, **(own | risk))
 
 
 class PerpetualStory(Story):
