@@ -9,7 +9,7 @@ VENV=.venv
 PARTS=.stack/parts
 LOG=.stack/setup.log
 # This script too: it adds a file of its own to the parts.
-PARTS_SOURCES=(connectors/runtime-pom.xml connectors/converter-pom.xml deploy/bootstrap.sh)
+PARTS_SOURCES=(connectors/runtime-pom.xml connectors/converter-pom.xml connectors/corrections/* deploy/bootstrap.sh)
 
 say() { printf 'setup: %s\n' "$*"; }
 fail() { printf 'setup: %s\n' "$*" >&2; exit 1; }
@@ -107,10 +107,12 @@ java_parts() {
     # Made beside its place: an older version's jars must not stay on the class path, nor half of a new one's.
     rm -rf "$PARTS.new"
     local pom
-    for pom in runtime converter; do
+    for pom in runtime converter corrections/correction; do
         quietly "resolving connectors/$pom-pom.xml" env JAVA_HOME="$java_home" \
             mvn -B -ntp -q -f "connectors/$pom-pom.xml" -Dout="$PWD/$PARTS.new" package
     done
+    quietly "correcting the broker, see connectors/corrections" \
+        "$VENV/bin/python" connectors/corrections/correct_broker.py "$java_home/bin/java" "$PARTS.new"
     # The converter does not say in a service manifest what it is, and Connect finds plugins by those alone.
     "$VENV/bin/python" - "$PARTS.new/plugins/apicurio-converter/service-manifest.jar" <<'PYTHON'
 import sys

@@ -43,16 +43,17 @@ def watchdog(
     with open_runtime(connection, client_id=f"{session}-watchdog") as runtime:
         settings = session_settings(runtime, session)
         timekeeper = Timekeeper(runtime.log, runtime.codec, settings, wall, code_version=runtime.code_version)
-        sink = Aside("sink", SinkKeeper(Sink(endpoints.connect_url), endpoints.registry_health_url).turn)
-        parts = Aside("stack", keeper.turn)
+        sink = Aside("sink", 2.0, SinkKeeper(Sink(endpoints.connect_url), endpoints.registry_health_url).turn)
+        parts = Aside("stack", 1.0, keeper.turn) if mend else None
         duties = [
             Duty("timekeeper", 0.1, timekeeper.turn),
             Duty("dead letters", 1.0, ConnectDeadLetters(runtime.log, runtime.codec).turn),
-            Duty("sink", 2.0, sink.turn),
+            Duty("sink", 1.0, sink.turn),
         ]
         try:
-            watch([*duties, Duty("stack", 2.0, parts.turn)] if mend else duties, wall)
+            watch(duties if parts is None else [*duties, Duty("stack", 1.0, parts.turn)], wall)
         finally:
             timekeeper.close()
-            sink.close()
-            parts.close()
+            for aside in (sink, parts):
+                if aside is not None:
+                    aside.close()

@@ -89,6 +89,10 @@ class KafkaReader:
 
     def position(self, partition: Partition) -> int:
         self._own((partition,))
+        return self._place(partition)
+
+    def _place(self, partition: Partition) -> int:
+        """The next offset to read; below zero where a member neither read nor sought."""
         offset: int = self._consumer.position([TopicPartition(partition.topic, partition.number)])[0].offset
         # Negative until something was read: then it is where we began.
         return offset if offset >= 0 else self._starts[partition]
@@ -182,9 +186,9 @@ class KafkaMember(KafkaReader):
         if self._assigning:
             self._starts[partition] = offset
             return
-        # librdkafka refuses to seek in a partition whose first fetch has not begun; a new assignment always holds.
-        # Where the one to seek stands does not matter, and asking could wait for an offset that is pending.
-        places = {p: self.position(p) for p in self._starts if p != partition}
+        # librdkafka refuses to seek in a partition whose first fetch has not begun; a new assignment always holds. Nobody is asked
+        # for the group's offset: after a broker's death it can stay pending, and whoever seeks one partition seeks the others too.
+        places = {p: self._place(p) for p in self._starts if p != partition}
         self._epoch += 1
         self._assign({**places, partition: offset})
 

@@ -1,14 +1,15 @@
 """
 Keeps a session's surroundings going: the sink's tasks, the local stack's parts, what Connect could not decode, and time itself.
 
-Each duty is a small callable with its own interval; the loop is one thread. What may take seconds (Connect's answers, the start of
-a part) is done aside, in a thread of its own, because market time must go on meanwhile. An unknown error ends the process; who
-supervises it starts it anew.
+Each duty is a small callable with its own interval; those that use the log share the loop's thread. What may take seconds (Connect's
+answers, the start of a part) is done aside, in a thread of its own, because market time must go on meanwhile. An unknown error ends
+the process; who supervises it starts it anew.
 """
 
 import logging
+import threading
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
 import httpx
@@ -54,24 +55,33 @@ def watch(duties: list[Duty], wall: Wall) -> None:
 
 
 class Aside:
-    """A duty in a thread of its own, one turn at a time: a turn that still runs is left to it."""
+    """
+    A duty in a thread of its own, again and again: neither does it hold the others up, nor they it.
 
-    def __init__(self, name: str, turn: Callable[[], object]) -> None:
+    What brings a dead broker back must not wait for those who wait for the broker.
+    """
+
+    def __init__(self, name: str, seconds: float, turn: Callable[[], object]) -> None:
+        self._over = threading.Event()
         self._turn = turn
+        self._seconds = seconds
         self._thread = ThreadPoolExecutor(1, thread_name_prefix=name)
-        self._running: Future[object] | None = None
+        self._running = self._thread.submit(self._run)
 
     def turn(self) -> None:
-        """Starts the next turn where the last one is over. Raises: what the last one raised."""
-        if self._running is not None:
-            if not self._running.done():
-                return
+        """Raises: what a turn raised, which was the last one."""
+        if self._running.done():
             self._running.result()
-        self._running = self._thread.submit(self._turn)
 
     def close(self) -> None:
         """Waits for the turn that runs."""
+        self._over.set()
         self._thread.shutdown(wait=True)
+
+    def _run(self) -> None:
+        while not self._over.is_set():
+            self._turn()
+            self._over.wait(self._seconds)
 
 
 class SinkKeeper:

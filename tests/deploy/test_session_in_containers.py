@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -82,7 +81,6 @@ def test_session_is_replayed_equal_and_stands_in_postgres(
     assert_exact(runtime, endpoints, paper)
 
 
-@pytest.mark.skipif("CDB_TEST_BROKER_KILL" not in os.environ, reason="a session does not yet come through the broker's death every time")
 def test_session_survives_the_killed_broker(
     runtime: Runtime, cluster: Cluster, endpoints: Endpoints, fresh_session: Callable[[], str], tmp_path: Path
 ) -> None:

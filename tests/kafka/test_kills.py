@@ -49,12 +49,11 @@ def test_session_whose_every_process_is_killed_once_decides_what_it_decides_undi
     assert theatre.digests(settings)["order_results"][0] >= 10
 
 
-def test_session_survives_the_death_of_postgres_and_connect(
+def test_session_survives_the_death_of_postgres_connect_and_the_broker(
     theatre: Theatre, fresh_session: Callable[[], str], recordings: list[Path]
 ) -> None:
     settings = busy_settings(fresh_session(), recordings, seconds=MARKET_SECONDS)
-    # The broker's own death is in the soak only: a session does not yet come through it every time.
-    survives(theatre, settings, kills_of(SEED, [part for part in PARTS if part != "kafka"]), speed="10x")
+    survives(theatre, settings, kills_of(SEED, PARTS), speed="10x")
     assert theatre.digests(settings)["order_results"][0] >= 10
 
 

@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import httpx
@@ -209,3 +210,14 @@ def test_whole_stack_recovers_from_the_death_of_any_part_with_one_up(stack: Stac
     assert changed == {victim}
     compatibility = httpx.get(f"{stack.endpoints().ccompat_url}/config", timeout=30).json()
     assert compatibility == {"compatibilityLevel": "FULL_TRANSITIVE"}
+
+
+def test_part_that_dies_while_up_waits_for_its_answer_is_started_anew(stack: Stack) -> None:
+    before = pid_of(stack, "registry")
+    os.kill(before, signal.SIGSTOP)
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(stack.up, ["registry"])
+        os.kill(before, signal.SIGKILL)
+        waiting.result()
+    assert states(stack)["registry"] is PartState.HEALTHY
+    assert pid_of(stack, "registry") != before

@@ -47,13 +47,13 @@ def test_duty_aside_runs_once_at_a_time_and_holds_nobody_up() -> None:
         begun.append(1)
         assert go_on.wait(30)
 
-    aside = Aside("slow", slow)
+    aside = Aside("slow", 0.01, slow)
+    until(lambda: begun, "the turn having begun, though nobody gave it one")
     for _ in range(5):
         aside.turn()
-    until(lambda: begun, "the turn having begun")
     assert begun == [1]
     go_on.set()
-    until(lambda: (aside.turn(), len(begun) > 1)[1], "a second turn")
+    until(lambda: len(begun) > 1, "a second turn")
     aside.close()
 
 
@@ -61,7 +61,7 @@ def test_what_a_duty_aside_raises_comes_out_of_a_later_turn() -> None:
     def fail() -> None:
         raise LookupError("nothing known")
 
-    aside = Aside("fails", fail)
+    aside = Aside("fails", 0.01, fail)
 
     def raised() -> bool:
         try:

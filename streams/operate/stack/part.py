@@ -118,13 +118,12 @@ class Part(ABC):
         Raises: StackError within the time to start, and nothing half-started stays behind.
         """
         running = self.running()
-        if running:
-            self._await_running(running, cancelled)
-        else:
+        stands = running is not None and self._stands(running, cancelled)
+        if not stands:
             self._spawn(cancelled)
         self.settle()
         self.ready_file.touch()
-        return running is None
+        return not stands
 
     def stop(self, *, kill: bool = False) -> bool:
         """Ends it, by force after its time; whether there was something to end."""
@@ -166,8 +165,13 @@ class Part(ABC):
         state = PartState.DIED if died else PartState.STOPPED
         return PartStatus(name=self.name, state=state, port=self.port, detail=detail)
 
-    def _await_running(self, running: ProcessId, cancelled: threading.Event) -> None:
-        """Gives a process that is still young the rest of its time to start (another `up` may have begun it)."""
+    def _stands(self, running: ProcessId, cancelled: threading.Event) -> bool:
+        """
+        Whether it serves; False where it has ended, as one that was killed a moment ago does.
+
+        One that is still young has the rest of its time to start (another `up` may have begun it). Raises: StackError where it
+        runs and does not serve.
+        """
         if running.ports != tuple(self.ports.values()):
             raise StackError(
                 f"{self.name}: pid {running.pid} runs on ports {running.ports}, the settings say"
@@ -183,8 +187,7 @@ class Part(ABC):
                 f"{self.name}: pid {running.pid} runs but does not answer on port {self.port} ({fault}):"
                 f" `cdb down --parts {self.name}` ends it, `cdb up` starts it anew{self._last_words()}"
             )
-        if fault:
-            raise StackError(f"{self.name}: pid {running.pid} ended while it was waited for{self._last_words()}")
+        return fault is None
 
     def _spawn(self, cancelled: threading.Event) -> None:
         self.check()
