@@ -6,20 +6,23 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streams.domain import portfolio as books
-from streams.domain.portfolio import BookPosition, Portfolio
+from streams.domain.perpetuals.tiers import tiers_of
+from streams.domain.portfolio import BookPosition, MarginTerms, Portfolio
 from streams.domain.records import Purpose, Side
+from tests.domain.perpetual_stories import TIERS
 from tests.domain.risk_stories import D
 
 UNIT = D("0.000000000001")
+TERMS = MarginTerms(D(10), tiers_of(TIERS))
 
 
 def fill(
     book: Portfolio, side: Side, quantity: str, notional: str, *, fee: str = "0", mark: str = "100",
-    symbol: str = "BTCUSDT", time: int = 1,
+    symbol: str = "BTCUSDT", time: int = 1, terms: MarginTerms | None = None,
 ) -> Decimal | None:
     return books.on_fill(
         book, symbol=symbol, strategy="momentum", side=side, quantity=D(quantity), notional=D(notional), fee=D(fee),
-        mark=D(mark), time=time,
+        mark=D(mark), time=time, terms=terms,
     )
 
 
@@ -79,35 +82,99 @@ def test_positions_come_in_the_order_of_their_names_whatever_came_first() -> Non
     assert [symbol for symbol, _, _ in book.open_positions()] == ["BTCUSDT", "ETHUSDT"]
 
 
+def test_a_perpetual_moves_only_what_it_realizes_and_its_fee() -> None:
+    # 2 @ 100 bind 20 at leverage 10 and keep 1; 1 sold @ 110 realizes 10 and frees 10.
+    book = books.opened(D(1000))
+    assert fill(book, Side.BUY, "2", "200", fee="1", terms=TERMS) is None
+    position = held(book)
+    assert (book.cash, book.equity, position.margin, position.maintenance, book.margin_used()) == (999, 999, 20, 1, 20)
+    books.on_mark(book, position, D(105))
+    assert (book.cash, book.equity, book.unrealized_pnl(), book.exposure()) == (999, 1009, 10, 210)
+    assert fill(book, Side.SELL, "1", "110", fee="2", mark="110", terms=TERMS) == 10
+    assert (book.cash, book.equity, position.margin, position.maintenance) == (1007, 1017, 10, D("0.5"))
+    assert book.is_exact()
+
+
+def test_a_perpetual_that_is_turned_round_binds_the_margin_of_its_new_side() -> None:
+    # Long 2 @ 100, sold 5 @ 120: 2 close and realize 40, 3 open a short for 360, which bind 36 and keep 1.8.
+    book = books.opened(D(1000))
+    fill(book, Side.BUY, "2", "200", terms=TERMS)
+    assert fill(book, Side.SELL, "5", "600", mark="120", terms=TERMS) == 40
+    position = held(book)
+    assert (position.quantity, position.cost, position.margin, position.maintenance) == (-3, -360, 36, D("1.8"))
+    assert (book.cash, book.equity) == (1040, 1040)
+    assert fill(book, Side.BUY, "3", "330", mark="110", terms=TERMS) == 30
+    assert (position.margin, position.maintenance, book.cash, book.equity) == (0, 0, 1070, 1070)
+
+
+def test_spot_and_perpetual_stand_side_by_side() -> None:
+    # 1 @ 100 of spot leaves 900; 1 @ 100 of a perpetual binds 10 of it. Both lose 10 at 90.
+    book = books.opened(D(1000))
+    fill(book, Side.BUY, "1", "100")
+    fill(book, Side.BUY, "1", "100", symbol="BTC_USDT", terms=TERMS)
+    for by_strategy in book.positions.values():
+        books.on_mark(book, by_strategy["momentum"], D(90))
+    assert (book.cash, book.equity, book.margin_used()) == (900, 980, 10)
+    assert [symbol for symbol, _, _ in book.margined()] == ["BTC_USDT"]
+    assert book.is_exact()
+
+
+def test_funding_and_a_takeover_have_terms_of_their_own() -> None:
+    book = books.opened(D(1000))
+    fill(book, Side.BUY, "2", "200", terms=TERMS)
+    position = held(book)
+    books.on_funding(book, position, D("-0.5"))
+    assert (book.funding, position.funding, book.cash, book.equity) == (D("-0.5"), D("-0.5"), D("999.5"), D("999.5"))
+    books.on_mark(book, position, D(85))
+    books.on_takeover(book, position, realized=D(-20), fee=D(1))
+    assert (book.realized_pnl, book.fees, book.cash, book.equity) == (-20, 1, D("978.5"), D("978.5"))
+    assert (position.quantity, position.cost, position.value, position.margin, position.opened_at) == (0, 0, 0, 0, None)
+    assert book.is_exact()
+
+
 PRICES = st.decimals("0.000001", "100000", places=6)
 QUANTITIES = st.decimals("0.000001", "1000", places=8)
+SYMBOLS = st.sampled_from(["BTCUSDT", "ETHUSDT", "BTC_USDT", "ETH_USDT"])
+STRATEGIES = st.sampled_from(["momentum", "other"])
 FILLS = st.tuples(
-    st.just("fill"), st.sampled_from(["BTCUSDT", "ETHUSDT"]), st.sampled_from(["momentum", "other"]),
-    st.sampled_from(Side), QUANTITIES, PRICES, st.decimals("-1", "50", places=12),
+    st.just("fill"), SYMBOLS, STRATEGIES, st.sampled_from(Side), QUANTITIES, PRICES, st.decimals("-1", "50", places=12),
 )
-MARKS = st.tuples(st.just("mark"), st.sampled_from(["BTCUSDT", "ETHUSDT"]), PRICES)
+MARKS = st.tuples(st.just("mark"), SYMBOLS, PRICES)
+FUNDINGS = st.tuples(st.just("funding"), SYMBOLS, STRATEGIES, st.decimals("-0.01", "0.01", places=12))
+TAKEOVERS = st.tuples(st.just("takeover"), SYMBOLS, STRATEGIES, st.decimals("0", "50", places=12))
 
 
-@settings(max_examples=150, deadline=None)
-@given(st.lists(FILLS | MARKS, max_size=40))
-def test_the_identity_holds_to_the_last_digit_after_every_event(events: list[tuple[object, ...]]) -> None:
-    book = books.opened(D(100_000))
-    for event in events:
-        if event[0] == "fill":
-            _, symbol, strategy, side, quantity, price, fee = event
-            assert isinstance(quantity, Decimal) and isinstance(price, Decimal) and isinstance(fee, Decimal)
-            assert isinstance(symbol, str) and isinstance(strategy, str) and isinstance(side, Side)
+def play(book: Portfolio, event: tuple[object, ...]) -> None:
+    match event:
+        case ("fill", str(symbol), str(strategy), Side() as side, Decimal() as quantity, Decimal() as price, Decimal() as fee):
             books.on_fill(
                 book, symbol=symbol, strategy=strategy, side=side, quantity=quantity,
                 notional=max((quantity * price).quantize(UNIT), UNIT), fee=fee, mark=price, time=1,
+                terms=TERMS if "_" in symbol else None,
             )
-        else:
-            _, symbol, price = event
-            assert isinstance(symbol, str) and isinstance(price, Decimal)
+        case ("mark", str(symbol), Decimal() as price):
             for position in book.positions.get(symbol, {}).values():
                 books.on_mark(book, position, price)
+        case (kind, str(symbol), str(strategy), Decimal() as number):
+            held = book.position(symbol, strategy)
+            if held is None or not held.quantity or held.leverage is None:
+                return
+            if kind == "funding":
+                books.on_funding(book, held, (held.value * number).quantize(UNIT))
+            else:
+                books.on_takeover(book, held, realized=-held.margin, fee=number)
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.lists(FILLS | FILLS | MARKS | FUNDINGS | TAKEOVERS, max_size=40))
+def test_the_identity_holds_to_the_last_digit_after_every_event(events: list[tuple[object, ...]]) -> None:
+    book = books.opened(D(100_000))
+    for event in events:
+        play(book, event)
         assert book.is_exact()
         for _, _, position in book.each():
             assert position.quantity or not position.cost, "a flat position has no cost"
             assert position.quantity * position.cost >= 0, "the cost has the quantity's sign"
-        assert sum((position.realized_pnl for _, _, position in book.each()), D(0)) == book.realized_pnl
+            assert position.margin >= 0 and (position.quantity or not position.margin), "a flat position binds nothing"
+        for term in ("realized_pnl", "fees", "funding"):
+            assert sum((getattr(p, term) for _, _, p in book.each()), D(0)) == getattr(book, term)
