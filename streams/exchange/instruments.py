@@ -5,7 +5,6 @@ The files say what the exchange said; nothing here has a default for a price ste
 venue's own spelling of each symbol, which is mapped to ours here, at the edge, and nowhere else.
 """
 
-import json
 import tomllib
 from collections.abc import Iterable
 from decimal import Decimal
@@ -15,6 +14,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from streams.domain.ids import market_id
+from streams.domain.perpetuals.tiers import Tier, Tiers, increasing, tiers_fault, tiers_text
 from streams.domain.records import Instrument, InstrumentKind, InstrumentStatus
 from streams.errors import ConfigError
 
@@ -26,13 +26,43 @@ NotNegative = Annotated[Decimal, Field(ge=0, le=Decimal("1e20"), decimal_places=
 Rate = Annotated[Decimal, Field(gt=-1, lt=1, decimal_places=12)]
 
 
-class Tier(BaseModel):
-    """One maintenance tier of a perpetual: it holds up to `maximum_notional` quote units."""
+class TierSpec(BaseModel):
+    """One maintenance tier of a perpetual, up to a value (quote units) or a quantity (base units); see `Tier`."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
-    maximum_notional: Positive
+    maximum_notional: Positive | None = None
+    maximum_quantity: Positive | None = None
     maintenance_margin_rate: Rate
     initial_margin_rate: Rate
+    liquidation_fee_rate: Rate | None = None
+
+    def tier(self) -> Tier:
+        return Tier(**self.model_dump())
+
+
+class RiskLimit(BaseModel):
+    """
+    A perpetual's tiers as MEXC states them (`riskLimitMode` INCREASE): volumes in contracts, see
+    `streams.domain.perpetuals.tiers.increasing`.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    levels: Annotated[int, Field(ge=1, le=1000)]
+    base_volume: Positive
+    volume_step: Positive
+    maintenance_margin_rate: Rate
+    maintenance_step: NotNegative
+    initial_margin_rate: Rate
+    initial_step: NotNegative
+    liquidation_fee_rate: Rate | None = None
+
+    def tiers(self, contract_size: Decimal) -> Tiers:
+        return increasing(
+            levels=self.levels, base_quantity=self.base_volume * contract_size,
+            quantity_step=self.volume_step * contract_size, maintenance_margin_rate=self.maintenance_margin_rate,
+            maintenance_step=self.maintenance_step, initial_margin_rate=self.initial_margin_rate,
+            initial_step=self.initial_step, liquidation_fee_rate=self.liquidation_fee_rate,
+        )
 
 
 class SimulatedMarket(BaseModel):
@@ -62,7 +92,8 @@ class InstrumentSpec(BaseModel):
     maker_fee_rate: Rate
     taker_fee_rate: Annotated[Decimal, Field(ge=0, lt=1, decimal_places=12)]
     leverage_max: Annotated[Decimal, Field(ge=1, le=200)]
-    tiers: tuple[Tier, ...] = ()
+    tiers: tuple[TierSpec, ...] = ()
+    risk_limit: RiskLimit | None = None  # in place of tiers
     valid_from: Annotated[int, Field(ge=0)]  # µs
     valid_to: int | None = None
     market: SimulatedMarket | None = None
@@ -73,6 +104,25 @@ class InstrumentSpec(BaseModel):
             raise ValueError(f"valid_to must be after valid_from ({self.valid_from}), was {self.valid_to}")
         return self
 
+    @model_validator(mode="after")
+    def tiers_are_of_perpetuals(self) -> "InstrumentSpec":
+        if self.tiers and self.risk_limit is not None:
+            raise ValueError("tiers must be empty where risk_limit is given")
+        levels = self.levels
+        if bool(levels) is not (self.kind is InstrumentKind.PERPETUAL):
+            raise ValueError(f"tiers must be given for perpetuals and for nothing else, were {len(levels)} of a {self.kind}")
+        fault = tiers_fault(levels)
+        if fault is not None:
+            raise ValueError(fault)
+        return self
+
+    @property
+    def levels(self) -> Tiers:
+        """The maintenance tiers, however they are stated; none of spot."""
+        if self.risk_limit is not None:
+            return self.risk_limit.tiers(self.contract_size)
+        return tuple(tier.tier() for tier in self.tiers)
+
     @property
     def key(self) -> str:
         """The record's key on the topic."""
@@ -81,14 +131,13 @@ class InstrumentSpec(BaseModel):
     def record(self, session: str, time: int) -> Instrument:
         """The record that a session begins with."""
         name = market_id(session, self.exchange, self.key, 0)
-        tiers = [tier.model_dump(mode="json") for tier in self.tiers]
         return Instrument(
             event_id=name, causation_id=name, correlation_id=name, session=session, time=time, exchange=self.exchange,
             symbol=self.symbol, kind=self.kind, base_asset=self.base_asset, quote_asset=self.quote_asset,
             tick_size=self.tick_size, lot_size=self.lot_size, quantity_min=self.quantity_min,
             notional_min=self.notional_min, contract_size=self.contract_size, maker_fee_rate=self.maker_fee_rate,
             taker_fee_rate=self.taker_fee_rate, leverage_max=self.leverage_max,
-            tiers=json.dumps(tiers, separators=(",", ":")), status=InstrumentStatus.ONLINE,
+            tiers=tiers_text(self.levels), status=InstrumentStatus.ONLINE,
             valid_from=self.valid_from, valid_to=self.valid_to,
         )  # fmt: skip
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from streams.domain.perpetuals.tiers import tiers_of
 from streams.domain.records import InstrumentKind
 from streams.domain.rules import broken_rule
 from streams.errors import ConfigError
@@ -47,6 +48,41 @@ def test_perpetual_of_the_same_venue_spelling_has_its_own_name_and_tiers():
     bitcoin = venue_instruments("binance-usdm")["BTCUSDT"]
     assert bitcoin.symbol == "BTC_USDT" and bitcoin.kind is InstrumentKind.PERPETUAL
     assert bitcoin.tiers[0].maintenance_margin_rate == Decimal("0.004")
+
+
+def test_mexc_states_tiers_in_contracts_and_the_record_holds_them_in_base_units():
+    # 500,000 contracts of 0.0001 BTC are 50 BTC; level 2 holds 100 at .01.
+    tiers = tiers_of(venue_instruments("simulated")["BTC_USDT"].record("s", 1).tiers)
+    assert [(t.maximum_quantity, t.maintenance_margin_rate, t.initial_margin_rate) for t in tiers[:2]] == [
+        (50, Decimal("0.005"), Decimal("0.01")), (100, Decimal("0.01"), Decimal("0.02")),
+    ]
+    assert {t.liquidation_fee_rate for t in tiers} == {Decimal("0.0002")}
+
+
+def test_tiers_are_the_text_they_have_always_been():
+    """A change here changes the first records of every session of that venue."""
+    assert venue_instruments("binance-usdm")["BTCUSDT"].record("s", 1).tiers.startswith(
+        '[{"maximum_notional":"50000","maintenance_margin_rate":"0.004","initial_margin_rate":"0.008"},'
+    )
+
+
+TIER = 'maximum_notional = "1", maintenance_margin_rate = "0.1", initial_margin_rate = "0.1"'
+LIMIT = (
+    'levels = 1, base_volume = 1, volume_step = 1, maintenance_margin_rate = "0.1", maintenance_step = 0, '
+    'initial_margin_rate = "0.1", initial_step = 0'
+)
+
+
+@pytest.mark.parametrize(("kind", "lines", "why"), [
+    ("SPOT", f"tiers = [{{ {TIER} }}]", "tiers must be given for perpetuals and for nothing else, were 1 of a SPOT"),
+    ("PERPETUAL", "", "tiers must be given for perpetuals and for nothing else, were 0 of a PERPETUAL"),
+    ("PERPETUAL", f"tiers = [{{ {TIER} }}]\nrisk_limit = {{ {LIMIT} }}", "tiers must be empty where risk_limit is given"),
+    ("PERPETUAL", f"tiers = [{{ {TIER} }}, {{ {TIER} }}]", "tier 2 must hold more than the one before"),
+])
+def test_perpetuals_have_tiers_and_spot_has_none(tmp_path, kind, lines, why):
+    text = GOOD.replace('kind = "SPOT"', f'kind = "{kind}"') + lines
+    with pytest.raises(ConfigError, match=why):
+        loaded(tmp_path, text)
 
 
 @pytest.mark.parametrize(

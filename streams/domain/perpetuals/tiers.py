@@ -10,6 +10,7 @@ MEXC states levels by increase: level n has the maintenance rate mmr + (n-1)·st
 and holds up to base + (n-1)·step contracts.
 """
 
+import json
 from collections.abc import Iterable
 from decimal import Decimal
 from functools import lru_cache
@@ -22,10 +23,10 @@ from streams.domain.money import ONE, ZERO, quotient
 class Tier(msgspec.Struct, frozen=True, kw_only=True):
     """One level; exactly one maximum is given. Rates are fractions of the position's value at entry."""
 
-    maintenance_margin_rate: Decimal
-    initial_margin_rate: Decimal
     maximum_notional: Decimal | None = None  # quote units
     maximum_quantity: Decimal | None = None  # base units
+    maintenance_margin_rate: Decimal
+    initial_margin_rate: Decimal
     liquidation_fee_rate: Decimal | None = None  # where the exchange names one
 
     def holds(self, *, quantity: Decimal, notional: Decimal) -> bool:
@@ -58,6 +59,15 @@ def tiers_of(text: str) -> Tiers:
     if fault is not None:
         raise ValueError(fault)
     return tiers
+
+
+def tiers_text(tiers: Tiers) -> str:
+    """What `tiers_of` reads: rates and maxima as decimal texts in plain notation, without those that are not given."""
+    levels = [
+        {name: format(value, "f") for name in Tier.__struct_fields__ if (value := getattr(tier, name)) is not None}
+        for tier in tiers
+    ]
+    return json.dumps(levels, separators=(",", ":"))
 
 
 def tiers_fault(tiers: Iterable[Tier]) -> str | None:
