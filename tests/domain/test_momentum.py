@@ -118,6 +118,15 @@ def test_diagnosis_says_what_is_missing():
     assert strategy.diagnosis(state).startswith("1 signals; largest change -10 % in 15 min")
 
 
+def test_history_warms_up_without_counting_as_signalled():
+    strategy, state = make_momentum(), MomentumState()
+    strategy.on_event(state, Moment(START, [trade("100")], history=True))
+    assert strategy.on_event(state, Moment(START + 61 * SECOND, [trade("104")], history=True)) is not None
+    assert strategy.diagnosis(state).startswith("no signal; largest change 4 %")
+    assert strategy.on_event(state, Moment(START + 70 * SECOND, [trade("105")])) is not None
+    assert strategy.diagnosis(state).startswith("1 signals; largest change 5 %")
+
+
 def test_parameters_out_of_range_are_all_named_with_rule_and_value():
     parameters = {
         "SIGNAL_LOOKBACK_MIN": "0",
@@ -137,7 +146,8 @@ def test_parameters_out_of_range_are_all_named_with_rule_and_value():
 
 
 def test_unknown_kind_names_those_there_are():
-    assert strategy_faults(StrategyParameters(name="m", kind="magic")) == ["KIND must be one of momentum, was magic"]
+    faults = strategy_faults(StrategyParameters(name="m", kind="magic"))
+    assert faults == ["KIND must be one of mean_reversion, momentum, trend, was magic"]
 
 
 def test_defaults_are_the_documented_ones():

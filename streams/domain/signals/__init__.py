@@ -1,7 +1,7 @@
 """
 The strategies there are, by kind, and how one is made from a session's settings.
 
-A new strategy is one module beside `momentum.py` and one entry here.
+A new strategy is one module beside `mean_reversion.py` and one entry here.
 """
 
 from collections.abc import Mapping
@@ -10,11 +10,13 @@ from pydantic import ValidationError
 
 from streams.domain.faults import faults_of
 from streams.domain.parameters import StrategyParameters
+from streams.domain.signals.mean_reversion import MeanReversion
 from streams.domain.signals.momentum import Momentum
 from streams.domain.signals.strategy import Strategy
+from streams.domain.signals.trend import Trend
 from streams.errors import ConfigError
 
-KINDS: dict[str, type[Strategy]] = {"momentum": Momentum}
+KINDS: dict[str, type[Strategy]] = {"mean_reversion": MeanReversion, "momentum": Momentum, "trend": Trend}
 
 
 def strategy_faults(parameters: StrategyParameters, kinds: Mapping[str, type[Strategy]] = KINDS) -> list[str]:
