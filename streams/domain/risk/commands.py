@@ -21,7 +21,7 @@ from streams.domain.risk.step import Step, text
 RESUME_WITHIN = 300 * MICROSECONDS
 EVERY_ACCOUNT = "*"
 
-_JUSTIFIED = (CommandKind.RESUME_REQUEST, CommandKind.RESUME_CONFIRM, CommandKind.RESET)
+NEEDS_JUSTIFICATION = (CommandKind.RESUME_REQUEST, CommandKind.RESUME_CONFIRM, CommandKind.RESET)
 
 
 class Refused(NamedTuple):
@@ -51,7 +51,7 @@ def on_command(step: Step, state: RiskState, rules: Rules, command: Command) -> 
 def _outcome(step: Step, state: RiskState, rules: Rules, account: Account, command: Command) -> Outcome:
     if not command.operator.strip():
         return Refused("operator must not be empty")
-    if command.kind in _JUSTIFIED and not command.justification.strip():
+    if command.kind in NEEDS_JUSTIFICATION and not command.justification.strip():
         return Refused("justification must not be empty")
     match command.kind:
         case CommandKind.FLATTEN:
