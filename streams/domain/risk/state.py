@@ -91,10 +91,17 @@ class Account(msgspec.Struct, kw_only=True):
         return held if held is not None and held.quantity else None
 
 
-class FundingPlan(msgspec.Struct, kw_only=True):
-    """A perpetual's settlements: what is announced by its time, the newest one passed, and the one that must come next."""
+class Settlement(msgspec.Struct):
+    """A funding rate and when (µs) it is paid."""
 
-    announced: dict[int, Decimal] = {}
+    time: int
+    rate: Decimal
+
+
+class FundingPlan(msgspec.Struct, kw_only=True):
+    """A perpetual's settlements: those announced by rising time, the newest one passed, and the one that must come next."""
+
+    announced: list[Settlement] = []
     passed: int = -1
     expected: int | None = None
     interval: int  # µs
