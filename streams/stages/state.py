@@ -2,7 +2,7 @@
 States to bytes and back: canonical JSON of msgspec structs.
 
 Equal states give equal bytes: fields in definition order, dict keys sorted, decimals as their own text (exponent kept, so that
-decoding gives the identical decimal). Dict keys must be text or int, values structs, enums, decimals, ints, text, lists, dicts.
+decoding gives the identical decimal). Dict keys must be text, values structs, enums, decimals, ints, text, lists, dicts.
 """
 
 import hashlib

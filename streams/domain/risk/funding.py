@@ -26,7 +26,7 @@ from streams.domain.risk.codes import AlertCode
 from streams.domain.risk.drawdown import on_equity
 from streams.domain.risk.liquidation import liquidate
 from streams.domain.risk.proposal import seconds
-from streams.domain.risk.state import MICROSECONDS, Account, FundingPlan, Market, RiskState, Rules
+from streams.domain.risk.state import MICROSECONDS, Account, FundingPlan, Market, RiskState, Rules, Settlement
 from streams.domain.risk.step import Step
 
 HOUR = 3600 * MICROSECONDS
@@ -54,9 +54,10 @@ def on_funding_record(step: Step, state: RiskState, rules: Rules, record: Fundin
     if settlement <= max(plan.passed, step.time - rules.funding_grace - 1):
         return
     plan.interval = interval
-    plan.announced[settlement] = record.rate
+    one = Settlement(settlement, record.rate)
+    plan.announced = sorted([*(s for s in plan.announced if s.time != settlement), one], key=lambda s: s.time)
     if settlement <= step.time:
-        _settle(step, state, rules, record.symbol, plan, settlement)
+        _settle(step, state, rules, record.symbol, plan, one)
     elif plan.expected is None or plan.expected > step.time:
         # The next one, also where the announced one is not the next.
         plan.expected = settlement - (settlement - step.time - 1) // interval * interval
@@ -67,8 +68,9 @@ def on_funding_due(step: Step, state: RiskState, rules: Rules, symbol: str) -> N
     """The timer: settles what is due now, or says that it is missing."""
     plan = state.markets[symbol].funding
     assert plan is not None, f"funding of {symbol} is due, and none is awaited"
-    if step.time in plan.announced:
-        _settle(step, state, rules, symbol, plan, step.time)
+    first = plan.announced[0] if plan.announced else None
+    if first is not None and first.time == step.time:
+        _settle(step, state, rules, symbol, plan, first)
     else:
         assert plan.expected is not None and plan.expected + rules.funding_grace == step.time, f"nothing of {symbol} is due"
         _pass(plan, plan.expected)
@@ -89,20 +91,20 @@ def _pass(plan: FundingPlan, settlement: int) -> None:
 
 
 def _set_due(plan: FundingPlan, rules: Rules) -> None:
-    first = min(plan.announced, default=None)
+    first = plan.announced[0].time if plan.announced else None
     missing = None
     if plan.expected is not None and (first is None or plan.expected + rules.funding_grace < first):
         missing = plan.expected + rules.funding_grace
     plan.due = first if missing is None else missing
 
 
-def _settle(step: Step, state: RiskState, rules: Rules, symbol: str, plan: FundingPlan, settlement: int) -> None:
-    rate = plan.announced.pop(settlement)
-    _pass(plan, settlement)
+def _settle(step: Step, state: RiskState, rules: Rules, symbol: str, plan: FundingPlan, settled: Settlement) -> None:
+    plan.announced.remove(settled)
+    _pass(plan, settled.time)
     for account in state.accounts.values():
         held = [entry for entry in account.portfolio.margined() if entry[0] == symbol]
         for _, strategy, position in held:
-            _pay(step, account, symbol, strategy, position, rate)
+            _pay(step, account, symbol, strategy, position, settled.rate)
         if held and not liquidate(step, state, rules, account):
             on_equity(step, account, rules)
             state_portfolio(step, account, "FUNDING")
