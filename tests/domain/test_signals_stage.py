@@ -1,5 +1,5 @@
 from collections.abc import Iterable
-from decimal import Decimal, localcontext
+from decimal import Decimal
 from typing import Any, ClassVar
 
 import msgspec
@@ -8,13 +8,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import Field
 
-from streams.domain.money import EXACT
 from streams.domain.parameters import FeedParameters, SessionSettings, StrategyParameters
-from streams.domain.records import InstrumentKind, MarketData, MarkSource, Record, Side
+from streams.domain.records import InstrumentKind, MarketData, MarkSource, Side
 from streams.domain.signals.strategy import Idea, Moment, StrategySettings
 from streams.errors import ConfigError
-from streams.stages.contract import TIMER_RANK, Event, Output
-from streams.stages.signals import SignalsStage, SignalsState
+from streams.stages.contract import TIMER_RANK
+from streams.stages.signals import SignalsStage
 from tests.domain.market import (
     MINUTE,
     SECOND,
@@ -27,6 +26,7 @@ from tests.domain.market import (
     make_snapshot,
     trade,
 )
+from tests.domain.signals_run import Run
 
 CANDLE_DUE = START + 62 * SECOND
 
@@ -40,41 +40,6 @@ def make_settings(*symbols: str, partitions: int = 1, **changes: Any) -> Session
         partitions=partitions, accounts=({"name": "main"}, {"name": "other"}),
         feed=FeedParameters(symbols=symbols or (SYMBOL,)), strategies=(StrategyParameters(**(strategy | changes)),),
     )  # fmt: skip
-
-
-class Run:
-    """A host of one task: fires timers before the records that come after them, under the exact context."""
-
-    def __init__(self, settings: SessionSettings, task: int = 0, *, recode: bool = False, **stage: Any) -> None:
-        self.stage = SignalsStage(settings, task, **stage)
-        self.state: SignalsState = self.stage.initial(task)
-        self.recode = recode
-        self.outputs: list[Output] = []
-
-    def take(self, *records: Record) -> "Run":
-        for record in records:
-            self.until(record.time)
-            topic = "market_data" if isinstance(record, MarketData) else "instruments"
-            self.step(Event(record.time, topic, record.symbol, record, record.event_id))
-        return self
-
-    def until(self, time: int) -> "Run":
-        while (timer := self.stage.next_timer(self.state)) is not None and timer.time <= time:
-            self.step(Event(timer.time, "timer", timer.key, None, "timer", timer.name))
-        return self
-
-    def step(self, event: Event) -> None:
-        with localcontext(EXACT):
-            self.state, outputs = self.stage.step(self.state, event)
-        timer = self.stage.next_timer(self.state)
-        assert timer is None or timer.time > event.time or (timer.time == event.time and event.topic == "timer")
-        assert all(output.record.time == event.time for output in outputs)
-        self.outputs += outputs
-        if self.recode:
-            self.state = self.stage.decode(self.stage.encode(self.state))
-
-    def of(self, topic: str) -> list[Any]:
-        return [output.record for output in self.outputs if output.topic == topic]
 
 
 def test_candle_comes_from_its_timer_at_the_end_of_the_window_and_its_grace():

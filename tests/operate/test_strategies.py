@@ -63,10 +63,10 @@ def test_every_fault_is_named_at_once_with_field_rule_and_value(tmp_path):
         '[[strategy]]\nname="a"\nkind="magic"\n[[strategy]]\nname="b c"\n[risk]\nMAX_POSITION_PCT=0.9\n[market]\nDEPTH_STEPS=[1, "x"]\n',
     )
     assert found == [
-        "bogus must be one of strategy, risk, market, was unknown",
+        "bogus must be one of strategy, risk, market, account, was unknown",
         "strategy a: SIGNAL_THRESHOLD_PCT must be 0.001..100, was 200",
         "strategy a: SIGNAL_REPEAT_SEC must be a whole number 1..3600, was 1.5",
-        "strategy a: KIND must be one of momentum, was magic",
+        "strategy a: KIND must be one of mean_reversion, momentum, trend, was magic",
         "strategy b c: NAME must be text like ^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$, was b c",
         "strategy b c: KIND must be given, was missing",
         "strategy names must be different, was a more than once",
