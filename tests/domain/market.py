@@ -46,9 +46,11 @@ def trade(
     return Trade("", Decimal(price), Decimal(quantity), aggressor, time)
 
 
-def make_market(time: int = START, *, symbol: str = SYMBOL, sequence: int = 0, **changes: Any) -> MarketData:
+def make_market(
+    time: int = START, *, symbol: str = SYMBOL, sequence: int = 0, exchange: str = "sim", **changes: Any
+) -> MarketData:
     """A record without content; `bid` and `ask` as "price:quantity" make a book ticker."""
-    name = market_id("test", "sim", symbol, sequence)
+    name = market_id("test", exchange, symbol, sequence)
     for side in ("bid", "ask"):
         if side in changes:
             [level] = levels(changes.pop(side))
@@ -59,8 +61,8 @@ def make_market(time: int = START, *, symbol: str = SYMBOL, sequence: int = 0, *
         "mark_price": None, "index_price": None, "snapshot": False, "gap": False, "feed_down": False, "time_suspect": False,
     }  # fmt: skip
     return MarketData(
-        event_id=name, causation_id=name, correlation_id=name, session="test", time=time, exchange="sim", symbol=symbol,
-        sequence=sequence, **(fields | changes),
+        event_id=name, causation_id=name, correlation_id=name, session="test", time=time, exchange=exchange,
+        symbol=symbol, sequence=sequence, **(fields | changes),
     )  # fmt: skip
 
 
