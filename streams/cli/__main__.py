@@ -7,11 +7,9 @@ over; 130 interrupted.
 
 from __future__ import annotations
 
-import faulthandler
 import gc
 import logging
 import os
-import signal
 import sys
 import traceback
 from collections.abc import Mapping, Sequence
@@ -19,7 +17,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from streams.cli import backtest, data, feed, paper, replay, report, sessions, stack, watchdog, worker
+from streams.cli import backtest, commands, data, feed, paper, replay, report, sessions, stack, watchdog, worker
 from streams.cli.options import Invocation, connection_of
 from streams.errors import StreamsError
 from streams.operate.logs import start_logging
@@ -57,6 +55,8 @@ app.command()(watchdog.watchdog)
 app.command()(paper.paper)
 app.command("backtest")(backtest.backtest_command)
 app.command("report")(report.report_command)
+for command in (commands.halt, commands.resume, commands.reduce_only, commands.flatten, commands.cancel, commands.reset):
+    app.command()(command)
 app.command("reconcile")(data.reconcile_command)
 app.add_typer(sessions.app, name="sessions")
 app.add_typer(replay.app, name="replay")
@@ -86,8 +86,6 @@ def main() -> None:
     # What was imported stays to the end: no need to walk it ever again.
     gc.freeze()
     gc.set_threshold(*GARBAGE_THRESHOLDS)
-    # `kill -USR1` shows where every thread stands: the only word of a process that hangs in a library.
-    faulthandler.register(signal.SIGUSR1)
     sys.exit(run(sys.argv[1:], os.environ))
 
 
