@@ -4,13 +4,37 @@ from __future__ import annotations
 
 import json
 import threading
+import time
+from pathlib import Path
 from typing import Annotated, NamedTuple
 
 import typer
 from rich.console import Console
-from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-from streams.cli.options import Bootstrap, Duration, Equity, Feed, Files, Partitions, Registry, Seed, Strategies, connection_of
+from streams.cli.options import (
+    Accounts,
+    Bootstrap,
+    Duration,
+    Equity,
+    Feed,
+    Files,
+    From,
+    Funding,
+    Instruments,
+    Interval,
+    Marks,
+    Partitions,
+    PathSteps,
+    PricePath,
+    Registry,
+    Seed,
+    Strategies,
+    To,
+    candle_ask,
+    connection_of,
+)
+from streams.cli.report import draw
 from streams.cli.summary_view import print_summary
 from streams.domain.parameters import SessionSettings
 from streams.errors import ConfigError
@@ -18,9 +42,10 @@ from streams.exchange.wall import SystemWall
 from streams.log.canonical import CanonicalRecord, Difference, differences
 from streams.log.layout import Layout
 from streams.operate.plan import Ask, settings_of
-from streams.operate.runtime import STAGES, code_version, open_runtime, session_settings
+from streams.operate.runtime import STAGES, Runtime, code_version, open_runtime, session_settings
 from streams.replay.backtest import Backtest, Given, backtest
 from streams.replay.summary import summary_of
+from streams.report.page import writable
 
 
 def backtest_command(
@@ -31,10 +56,22 @@ def backtest_command(
     duration: Duration = None,
     seed: Seed = 1,
     equity: Equity = None,
+    account: Accounts = None,
+    instrument: Instruments = None,
+    interval: Interval = None,
+    path: PricePath = None,
+    path_steps: PathSteps = None,
+    from_time: From = None,
+    to_time: To = None,
+    marks: Marks = None,
+    funding: Funding = None,
     partitions: Partitions = 1,
     session: Annotated[str, typer.Option(metavar="NAME", help="Name of the session in its ids.")] = "backtest",
     against: Annotated[
         str | None, typer.Option(metavar="SESSION", help="Run this session of the log again from its own inputs, and compare.")
+    ] = None,
+    report: Annotated[
+        Path | None, typer.Option("--report", metavar="FILE", help="Draw the session as one HTML file.", show_default=False)
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="The summary as one JSON object.")] = False,
     bootstrap: Bootstrap = None,
@@ -49,35 +86,50 @@ def backtest_command(
 
         cdb backtest --duration 600
 
+        cdb backtest --duration 600 --report backtest.html
+
         cdb backtest spot_btcusdt.jsonl.gz --strategies deploy/strategies/short-recording.toml
+
+        cdb backtest BTC_USDT-1m-spot.feather --from 2024-08-05 --to 2024-08-06 --account main:equity=50000 --account small:equity=5000
 
         cdb backtest --against paper-20260101-120000
     """
     console = Console(stderr=as_json)
+    if report is not None:
+        writable(report)
+    ask = Ask(
+        session=session, feed=feed, files=tuple(files or ()), strategies=strategies, duration_seconds=duration, seed=seed,
+        partitions=partitions, equity=equity, accounts=tuple(account or ()), now=time.time_ns() // 1000,
+        candles=candle_ask(instrument, interval, path, path_steps, from_time, to_time, marks, funding),
+    )  # fmt: skip
     if against is None:
-        ask = Ask(
-            session=session, feed=feed, files=tuple(files or ()), strategies=strategies, duration_seconds=duration, seed=seed,
-            partitions=partitions, equity=equity,
-        )  # fmt: skip
-        if ask.kind == "simulated":
-            if duration == 0:
-                raise ConfigError("DURATION must be above 0 for a backtest of the simulated feed, which has no end, was 0")
-            ask = ask._replace(duration_seconds=duration or DEFAULT_SECONDS)
-        _show(_run(settings_of(ask), console), console, as_json)
+        _show(_run(settings_of(_with_an_end(ask)), console), console, as_json, report=report)
         return
-    chosen = {"FILE": files, "--feed": feed, "--strategies": strategies, "--duration": duration, "--equity": equity}
-    if any(value is not None for value in chosen.values()):
-        named = ", ".join(name for name, value in chosen.items() if value is not None)
-        raise ConfigError(f"{named} must not be given with --against: session {against} is run by its own settings")
+    if ask.options:
+        raise ConfigError(f"{', '.join(ask.options)} must not be given with --against: session {against} is run by its own settings")
     with open_runtime(connection_of(context, bootstrap=bootstrap, registry=registry), client_id="cdb-backtest") as runtime:
-        settings = session_settings(runtime, against)
-        given = Given.of(runtime.log, runtime.codec, settings, tuple(STAGES.values()))
-        done = _run(settings, console, given)
-        layout = Layout.of(settings)
-        found = list(differences((runtime.log, runtime.codec), (done.log, done.codec), layout, layout))
-    _show(done, console, as_json, Comparison(against, sum(map(len, given.commands.values())), found))
-    if found:
+        done, comparison = _run_again(runtime, against, console)
+    _show(done, console, as_json, comparison, report=report)
+    if comparison.found:
         raise typer.Exit(1)
+
+
+def _with_an_end(ask: Ask) -> Ask:
+    if ask.kind != "simulated":
+        return ask
+    if ask.duration_seconds == 0:
+        raise ConfigError("DURATION must be above 0 for a backtest of the simulated feed, which has no end, was 0")
+    return ask._replace(duration_seconds=ask.duration_seconds or DEFAULT_SECONDS)
+
+
+def _run_again(runtime: Runtime, session: str, console: Console) -> tuple[Backtest, Comparison]:
+    """A session of the log from its own inputs, and where the two differ."""
+    settings = session_settings(runtime, session)
+    given = Given.of(runtime.log, runtime.codec, settings, tuple(STAGES.values()))
+    done = _run(settings, console, given)
+    layout = Layout.of(settings)
+    found = list(differences((runtime.log, runtime.codec), (done.log, done.codec), layout, layout))
+    return done, Comparison(session, sum(map(len, given.commands.values())), found)
 
 
 DEFAULT_SECONDS = 300
@@ -112,31 +164,47 @@ class Comparison(NamedTuple):
             console.print(f"[green]byte-equal to session {self.session}[/], {self.commands} commands taken again", highlight=False)
 
 
+def _ran(done: Backtest) -> dict[str, int | float]:
+    """What was run and how fast; the candles where the feed had some."""
+    counts: dict[str, int | float] = {"pushes": done.pushes, "gaps": done.gaps, "events": done.events, "seconds": round(done.seconds, 2)}
+    if done.candles:
+        counts |= {"candles": done.candles, "candles_per_second": round(done.candles / max(done.seconds, 0.001))}
+    return counts
+
+
 def _id(record: CanonicalRecord | None) -> str:
     return "nothing" if record is None else record.event_id
 
 
 def _run(settings: SessionSettings, console: Console, given: Given = Given({})) -> Backtest:
-    columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
+    start, end = settings.feed.from_time, settings.feed.to_time
+    total = None if start is None or end is None else end - start
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), *((BarColumn(),) if total else ()), TimeElapsedColumn())
     with Progress(*columns, console=console, transient=True) as progress:
-        task = progress.add_task("backtest")
+        task = progress.add_task("backtest", total=total)
 
-        def tell(pushes: int, _: int) -> None:
-            progress.update(task, description=f"backtest: {pushes:,} pushes")
+        def tell(pushes: int, reached: int) -> None:
+            progress.update(task, description=f"backtest: {pushes:,} pushes", completed=reached - (start or 0) if total else None)
 
         wall = SystemWall(threading.Event())
         return backtest(settings, tuple(STAGES.values()), wall, code_version=code_version(), progress=tell, given=given)
 
 
-def _show(done: Backtest, console: Console, as_json: bool, against: Comparison | None = None) -> None:
+def _show(
+    done: Backtest, console: Console, as_json: bool, against: Comparison | None = None, *, report: Path | None = None
+) -> None:
     summary = summary_of(done.log, done.settings, done.codec, tuple(STAGES.values()))
+    if report is not None:
+        draw(done.log, done.codec, done.settings, report, console)
     if as_json:
-        document = summary.as_document()
+        document = {**summary.as_document(), "ran": _ran(done)}
         if against is not None:
             document["against"] = against.as_document()
         typer.echo(json.dumps(document, indent=2))
     else:
         print_summary(summary, console)
+        words = ", ".join(f"{value:,} {name.replace('_', ' ')}" for name, value in _ran(done).items())
+        console.print(f"ran: {words}", highlight=False)
         if against is not None:
             against.print(console)
     if done.error is not None and against is None:

@@ -9,6 +9,7 @@ from typing import Annotated, NamedTuple
 import typer
 
 from streams.operate.connection import Connection
+from streams.operate.plan_candles import CandleAsk
 from streams.operate.stack import StackSettings
 
 Session = Annotated[str, typer.Option(metavar="NAME", help="The session.")]
@@ -24,11 +25,16 @@ Registry = Annotated[
 ]
 Files = Annotated[
     list[Path] | None,
-    typer.Argument(metavar="[FILE]…", help="Recordings of raw frames (.gz or plain), for the recorded feed.", show_default=False),
+    typer.Argument(
+        metavar="[FILE]…", show_default=False,
+        help="Recordings of raw frames (.gz or plain), or candles (feather, parquet, csv, MEXC text).",
+    ),
 ]
 Feed = Annotated[
     str | None,
-    typer.Option(metavar="simulated|recorded", help="Where market data comes from. [recorded if files are named]", show_default=False),
+    typer.Option(
+        metavar="simulated|recorded|candles", help="Where market data comes from. [as the files named end]", show_default=False
+    ),
 ]
 Strategies = Annotated[
     Path | None,
@@ -41,9 +47,57 @@ Duration = Annotated[
     int | None, typer.Option(metavar="SECONDS", help="Market time the feed runs; 0 for without end.", show_default=False)
 ]
 Seed = Annotated[int, typer.Option(help="Of the simulated market.")]
-Equity = Annotated[str | None, typer.Option(metavar="AMOUNT", help="Start equity. [100000]", show_default=False)]
+Equity = Annotated[
+    str | None, typer.Option(metavar="AMOUNT", help="Start equity of accounts that name none. [100000]", show_default=False)
+]
+Accounts = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--account", metavar="NAME[:FIELD=VALUE,…]", show_default=False,
+        help="An account; may be repeated. Fields: equity, currency, leverage, margin_mode (ISOLATED, CROSS), shorts_allowed. [main]",
+    ),
+]
+Instruments = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--instrument", metavar="VENUE:SYMBOL", show_default=False,
+        help="Whose candles a file holds, once for all or for each file in turn. [as the file's name says]",
+    ),
+]
+Interval = Annotated[
+    str | None, typer.Option(metavar="1m|1h|…", help="Length of a candle. [as the file's rows are apart]", show_default=False)
+]
+PricePath = Annotated[
+    str | None,
+    typer.Option(
+        "--path", metavar="MODEL", show_default=False,
+        help="How the price moved inside a candle: nearest_extreme_first, open_low_high_close, open_high_low_close. [the first]",
+    ),
+]
+PathSteps = Annotated[
+    int | None, typer.Option(help="Points that each of a candle's three legs is walked in, 1..60. [1]", show_default=False)
+]
+From = Annotated[str | None, typer.Option("--from", metavar="TIME", help="Leave out candles before, UTC.", show_default=False)]
+To = Annotated[str | None, typer.Option("--to", metavar="TIME", help="Leave out candles that end after, UTC.", show_default=False)]
+Marks = Annotated[
+    list[Path] | None, typer.Option("--marks", metavar="FILE", help="Mark candles of a perpetual.", show_default=False)
+]
+Funding = Annotated[
+    list[Path] | None, typer.Option("--funding", metavar="FILE", help="Funding rates of a perpetual.", show_default=False)
+]
 Partitions = Annotated[int, typer.Option(help="Tasks that signals and execution are split into, by symbol.")]
 Host = Annotated[str, typer.Option(metavar="ADDRESS", help="Where the pages listen.")]
+
+
+def candle_ask(
+    instruments: list[str] | None, interval: str | None, path: str | None, path_steps: int | None, start: str | None,
+    end: str | None, marks: list[Path] | None, funding: list[Path] | None,
+) -> CandleAsk:
+    """What the options of a candle feed ask for."""
+    return CandleAsk(
+        instruments=tuple(instruments or ()), interval=interval, path=path, path_steps=path_steps, start=start, end=end,
+        marks=tuple(marks or ()), funding=tuple(funding or ()),
+    )  # fmt: skip
 
 
 class Invocation(NamedTuple):

@@ -19,7 +19,26 @@ from rich.live import Live
 from streams.cli.feed import stop_on_signals
 from streams.cli.live_model import LiveModel
 from streams.cli.live_view import headline, screen
-from streams.cli.options import Duration, Equity, Feed, Files, Partitions, Seed, Strategies, connection_of
+from streams.cli.options import (
+    Accounts,
+    Duration,
+    Equity,
+    Feed,
+    Files,
+    From,
+    Funding,
+    Instruments,
+    Interval,
+    Marks,
+    Partitions,
+    PathSteps,
+    PricePath,
+    Seed,
+    Strategies,
+    To,
+    candle_ask,
+    connection_of,
+)
 from streams.cli.replay import as_document as verdict_document
 from streams.cli.replay import print_verdict
 from streams.cli.summary_view import print_summary
@@ -52,6 +71,15 @@ def paper(
     duration: Duration = None,
     seed: Seed = 1,
     equity: Equity = None,
+    account: Accounts = None,
+    instrument: Instruments = None,
+    interval: Interval = None,
+    path: PricePath = None,
+    path_steps: PathSteps = None,
+    from_time: From = None,
+    to_time: To = None,
+    marks: Marks = None,
+    funding: Funding = None,
     partitions: Partitions = 1,
     session: Annotated[str | None, typer.Option(metavar="NAME", help="The session; one that exists goes on. [paper-<time>]")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Summary and verdicts as one JSON object.")] = False,
@@ -68,6 +96,9 @@ def paper(
 
         cdb paper --feed recorded spot_btcusdt.jsonl.gz --speed max --strategies deploy/strategies/short-recording.toml
 
+        cdb paper BTC_USDT_USDT-1h-futures.feather --marks BTC_USDT_USDT-1h-mark.feather --funding BTC_USDT_USDT-1h-funding_rate.feather
+        --from 2025-10-01 --to 2025-10-15 --account main:equity=50000,leverage=5,shorts_allowed=true --speed max
+
         cdb paper --duration 0 --session monday
     """
     console = Console(stderr=as_json)
@@ -76,9 +107,15 @@ def paper(
     ask = Ask(
         session=session or datetime.fromtimestamp(now / 1e6, UTC).strftime("paper-%Y%m%d-%H%M%S"), feed=feed,
         files=tuple(files or ()), strategies=strategies, duration_seconds=duration, seed=seed, partitions=partitions,
-        equity=equity, start_time=now,
+        equity=equity, start_time=now, accounts=tuple(account or ()), now=now,
+        candles=candle_ask(instrument, interval, path, path_steps, from_time, to_time, marks, funding),
     )  # fmt: skip
-    settings = settings_of(ask if duration is not None or ask.kind == "recorded" else ask._replace(duration_seconds=DEFAULT_SECONDS))
+    settings = settings_of(ask if duration is not None or ask.kind != "simulated" else ask._replace(duration_seconds=DEFAULT_SECONDS))
+    _run(context, ask, settings, speed=speed, console=console, as_json=as_json)
+
+
+def _run(context: typer.Context, ask: Ask, settings: SessionSettings, *, speed: str, console: Console, as_json: bool) -> None:
+    """The session from the stack's start to its verdicts."""
     stack = Stack(StackSettings.from_environment(os.environ))
     stack.up(report=lambda line: console.print(line, style="dim", highlight=False))
     endpoints = stack.endpoints()
@@ -88,7 +125,7 @@ def paper(
         settings = _settings_on_log(runtime, ask) or settings
         place = Place(endpoints.bootstrap, endpoints.ccompat_url, stack.settings.data_folder / "sessions" / settings.session)
         running = PaperSession(runtime, settings, place, speed=speed)
-        running.create(now)
+        running.create(ask.start_time)
         has_ended = _follow(running, console)
         ended = _verdicts(runtime, settings, endpoints, console)
         error = running.progress().error

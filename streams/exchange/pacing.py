@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from streams.errors import ConfigError, FeedError
-from streams.exchange.push import Push
+from streams.exchange.push import FundingNotice, Push
 from streams.exchange.wall import Wall
 from streams.exchange.writer import FeedWriter
 
@@ -72,7 +72,7 @@ class Runner:
         self.flushed_at = wall.monotonic()
         self._flushes = 0
 
-    def run(self, pushes: Iterable[Push]) -> Outcome:
+    def run(self, pushes: Iterable[Push | FundingNotice]) -> Outcome:
         """
         A source that fails ends the session as one that ends: what came before is on the log, then the tail.
 
@@ -91,7 +91,7 @@ class Runner:
         self._writer.finish()
         return Outcome(ended=True)
 
-    def _wait_for(self, push: Push) -> bool:
+    def _wait_for(self, push: Push | FundingNotice) -> bool:
         """False when told to stop. Promises never pass the push that is waited for."""
         if self._pace is None:
             return not self._wall.wait(0)

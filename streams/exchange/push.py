@@ -18,7 +18,8 @@ from streams.exchange.instruments import InstrumentSpec
 
 class Position(NamedTuple):
     """
-    Where a push stands in its source: file and line, or the simulated market's epoch (JSON text) and number within it.
+    Where a push stands in its source: file and line, the simulated market's epoch (JSON text) and number within it, or a
+    file of candles and the feed's own count.
     """
 
     place: str
@@ -47,8 +48,21 @@ class Push(msgspec.Struct, frozen=True, kw_only=True):
     index_price: Decimal | None = None
 
 
+class FundingNotice(msgspec.Struct, frozen=True, kw_only=True):
+    """What a perpetual's holders pay or get at `settlement_time`, said before; `rate` a fraction per interval, positive: longs pay."""
+
+    exchange: str
+    symbol: str
+    event_time: int | None
+    receive_time: int
+    source: Position
+    rate: Decimal
+    interval_hours: int
+    settlement_time: int
+
+
 class Feed(Protocol):
-    """A source of pushes: recorded files, the simulated market, later an exchange's connections."""
+    """A source of pushes: recorded files, candles, the simulated market, later an exchange's connections."""
 
     @property
     def kind(self) -> str: ...
@@ -56,9 +70,9 @@ class Feed(Protocol):
     def instruments(self) -> list[InstrumentSpec]:
         """What the symbols are, one for each."""
 
-    def pushes(self, after: Position | None = None, *, outage_until: int | None = None) -> Iterator[Push]:
+    def pushes(self, after: Position | None = None, *, outage_until: int | None = None) -> Iterator[Push | FundingNotice]:
         """
-        Every push after `after` (None: from the start), by receive time.
+        Every push and notice after `after` (None: from the start), by receive time.
 
         `outage_until`: while the feed was away the timekeeper moved time to there. A market that goes on without its
         reader skips to it, says that something is missing and begins with snapshots; a recording goes on where it was.

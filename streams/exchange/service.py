@@ -14,6 +14,7 @@ import msgspec
 
 from streams.domain.parameters import SessionSettings
 from streams.errors import StreamsError
+from streams.exchange.candles import CandleFeed
 from streams.exchange.guard import refuse_second_feed
 from streams.exchange.instruments import FOLDER
 from streams.exchange.pacing import Outcome, Pace, Runner, speed_of
@@ -63,6 +64,8 @@ def feed_of(settings: SessionSettings, instruments_folder: Path = FOLDER) -> Fee
             return RecordedFeed(
                 settings.feed.files, instruments_folder, duration_seconds=settings.feed.duration_seconds
             )
+        case "candles":
+            return CandleFeed(settings.feed, instruments_folder)
         case "simulated":
             return SimulatedFeed(settings.feed, instruments_folder)
     assert_never(settings.feed.kind)

@@ -18,12 +18,12 @@ import msgspec
 
 from streams.domain.ids import market_id, order_key
 from streams.domain.parameters import SessionSettings
-from streams.domain.records import JournalEntry, MarketData, Record
+from streams.domain.records import Funding, JournalEntry, MarketData, Record
 from streams.errors import ConfigError, FeedError
 from streams.exchange.clock import ClockState, LogicalClock, Stamp
 from streams.exchange.counters import FeedCounters
 from streams.exchange.instruments import InstrumentSpec
-from streams.exchange.push import Position, Push
+from streams.exchange.push import FundingNotice, Position, Push
 from streams.log.batch import NO_DIGEST, chained
 from streams.log.codec import HEADER_LENGTH, Codec
 from streams.log.interface import Log, Partition, watermark_headers
@@ -153,9 +153,9 @@ class FeedWriter:
         for spec in specs:
             self.source.symbols.setdefault(spec.symbol, SymbolSource(spec.exchange))
 
-    def put(self, push: Push) -> None:
+    def put(self, push: Push | FundingNotice) -> None:
         """
-        Takes a push into the open flush, and flushes where that is full.
+        Takes a push or a funding rate into the open flush, and flushes where that is full.
 
         Raises: FeedError naming the push's place where a value cannot stand on the log (more than 12 decimal places);
         LogError, Fenced as the log.
@@ -164,12 +164,15 @@ class FeedWriter:
         if self._instruments:
             self._put_instruments(stamp.time)
         try:
-            self._add("market_data", push.symbol, push.symbol, self._record(push, stamp))
+            if isinstance(push, FundingNotice):
+                self._add("funding", push.symbol, push.symbol, self._funding(push, stamp))
+            else:
+                self._add("market_data", push.symbol, push.symbol, self._record(push, stamp))
+                self.source.symbols[push.symbol].sequence += 1
+                self.counters.count(push, stamp)
         except ValueError as error:
             raise FeedError(f"{push.source.place} line {push.source.number}: {error}") from error
-        self.source.symbols[push.symbol].sequence += 1
         self.source.position = push.source
-        self.counters.count(push, stamp)
         if len(self._rows) >= self._records_max:
             self.flush()
 
@@ -246,6 +249,13 @@ class FeedWriter:
             best_bid_quantity=push.best_bid_quantity, best_ask=push.best_ask, best_ask_quantity=push.best_ask_quantity,
             bids=push.bids, asks=push.asks, mark_price=push.mark_price, index_price=push.index_price,
             snapshot=push.snapshot, gap=push.gap, feed_down=feed_down, time_suspect=stamp.suspect,
+        )  # fmt: skip
+
+    def _funding(self, notice: FundingNotice, stamp: Stamp) -> Funding:
+        name = market_id(self.settings.session, notice.exchange, f"{notice.symbol}@funding", notice.settlement_time)
+        return Funding(
+            event_id=name, causation_id=name, correlation_id=name, session=self.settings.session, time=stamp.time,
+            symbol=notice.symbol, rate=notice.rate, interval_hours=notice.interval_hours, settlement_time=notice.settlement_time,
         )  # fmt: skip
 
     def _entry(self, watermark: int) -> JournalEntry:

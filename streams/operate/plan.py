@@ -12,7 +12,10 @@ from pydantic import ValidationError
 from streams.domain.faults import faults_of
 from streams.domain.parameters import AccountParameters, FeedParameters, MarketParameters, RiskParameters, SessionSettings
 from streams.errors import ConfigError
+from streams.exchange.candle_files import is_candle_file
 from streams.exchange.recorded import RecordedFeed
+from streams.operate.accounts import accounts_of, trading
+from streams.operate.plan_candles import CandleAsk, candle_parameters
 from streams.operate.stack.settings import PROJECT_FOLDER
 from streams.operate.strategies import StrategiesFile, strategies_from
 
@@ -36,11 +39,25 @@ class Ask(NamedTuple):
     partitions: int = 1
     equity: str | None = None
     start_time: int = BACKTEST_START_TIME
+    accounts: tuple[str, ...] = ()
+    candles: CandleAsk = CandleAsk()
+    now: int | None = None  # the wall clock, where data must not be of the future
+
+    @property
+    def options(self) -> list[str]:
+        """The options that were given and make a session another one than its manifest says."""
+        given = {
+            "FILE": self.files, "--feed": self.feed, "--strategies": self.strategies, "--duration": self.duration_seconds,
+            "--equity": self.equity, "--account": self.accounts,
+        }  # fmt: skip
+        return [name for name, value in given.items() if value is not None and value != ()] + self.candles.options
 
     @property
     def kind(self) -> str:
         """The feed that was named, else that of the files."""
-        return self.feed or ("recorded" if self.files else "simulated")
+        if self.feed is not None or not self.files:
+            return self.feed or "simulated"
+        return "candles" if all(map(is_candle_file, self.files)) else "recorded"
 
 
 def settings_of(ask: Ask) -> SessionSettings:
@@ -61,15 +78,15 @@ def settings_of(ask: Ask) -> SessionSettings:
         faults.append(str(fault))
     except ValidationError as error:
         faults += [f"FEED.{line}" for line in faults_of(error, FeedParameters)]
-    account = AccountParameters()
-    try:
-        account = account if ask.equity is None else AccountParameters.model_validate({"initial_equity": ask.equity})
-    except ValidationError as error:
-        faults += [f"ACCOUNT {account.name}: {line}" for line in faults_of(error, AccountParameters)]
+    # A faulty account is told once, not again by every strategy that trades it.
+    before = len(faults)
+    accounts = accounts_of(chosen.accounts, ask.accounts, equity=ask.equity, faults=faults)
+    accounts = accounts if len(faults) == before else (AccountParameters(),)
+    strategies = trading(chosen.strategies, accounts) if len(faults) == before else ()
     try:
         settings = SessionSettings(
-            session=ask.session, partitions=ask.partitions, accounts=(account,), strategies=chosen.strategies, risk=chosen.risk,
-            market=chosen.market, feed=feed,
+            session=ask.session, partitions=ask.partitions, accounts=accounts, strategies=strategies, risk=chosen.risk,
+            market=_market(chosen.market, feed, faults), feed=feed,
         )  # fmt: skip
     except ValidationError as error:
         faults += faults_of(error, SessionSettings)
@@ -85,7 +102,7 @@ def going_on(ask: Ask, found: SessionSettings) -> SessionSettings:
 
     Raises: ConfigError with one line for each setting that was asked for differently.
     """
-    if ask == Ask(session=ask.session, start_time=ask.start_time):
+    if ask == Ask(session=ask.session, start_time=ask.start_time, now=ask.now):
         return found
     seconds = found.feed.duration_seconds if ask.duration_seconds is None else ask.duration_seconds
     asked = settings_of(ask._replace(start_time=found.feed.start_time, duration_seconds=seconds))
@@ -109,8 +126,23 @@ def _flat(values: Any, name: str = "") -> dict[str, Any]:
     return {name: values}
 
 
+def _market(market: MarketParameters, feed: FeedParameters, faults: list[str]) -> MarketParameters:
+    """Our own candles are the feed's, where the file says nothing else; none can be shorter."""
+    if feed.interval_seconds is None:
+        return market
+    if "candle_seconds" not in market.model_fields_set:
+        return market.model_copy(update={"candle_seconds": feed.interval_seconds})
+    if market.candle_seconds % feed.interval_seconds:
+        faults.append(f"CANDLE_SECONDS must be a multiple of the feed's candles ({feed.interval_seconds} s), was {market.candle_seconds}")
+    return market
+
+
 def _feed(ask: Ask) -> FeedParameters:
     common: dict[str, Any] = {"duration_seconds": ask.duration_seconds or None}
+    if ask.kind == "candles":
+        return candle_parameters(ask.files, ask.candles, duration_seconds=common["duration_seconds"], now=ask.now)
+    if ask.candles != CandleAsk():
+        raise ConfigError(f"{', '.join(ask.candles.options)} must not be given without candles, was given with --feed {ask.kind}")
     if ask.kind == "recorded":
         if not ask.files:
             raise ConfigError("FEED_FILES must name at least one recording with --feed recorded, was empty")
@@ -118,7 +150,7 @@ def _feed(ask: Ask) -> FeedParameters:
         symbols = tuple(spec.symbol for spec in RecordedFeed(files).instruments())
         return FeedParameters(kind="recorded", files=files, symbols=symbols, **common)
     if ask.kind != "simulated":
-        raise ConfigError(f"FEED must be simulated or recorded, was {ask.kind}")
+        raise ConfigError(f"FEED must be simulated, recorded or candles, was {ask.kind}")
     if ask.files:
         raise ConfigError(f"FEED_FILES must be empty with --feed simulated, was {', '.join(map(str, ask.files))}")
     if ask.symbols:

@@ -2,7 +2,8 @@
 Reads a strategies file: which strategies a session runs, and the numbers of risk and market it wants changed.
 
 TOML: a `[[strategy]]` table for each (name, kind, accounts, symbols, enabled, `[strategy.parameters]`), and optional tables
-`[risk]` and `[market]` with the upper-case names of `streams.domain.parameters`. Decimals are exact, as texts or plain numbers.
+`[risk]` and `[market]` with the upper-case names of `streams.domain.parameters`, and an `[[account]]` for each account. A strategy
+that names no accounts trades all of them. Decimals are exact, as texts or plain numbers.
 """
 
 import tomllib
@@ -13,7 +14,7 @@ from typing import Any, NamedTuple, TypeVar
 from pydantic import ValidationError
 
 from streams.domain.faults import faults_of
-from streams.domain.parameters import MarketParameters, Parameters, RiskParameters, StrategyParameters
+from streams.domain.parameters import AccountParameters, MarketParameters, Parameters, RiskParameters, StrategyParameters
 from streams.domain.signals import strategy_faults
 from streams.errors import ConfigError
 
@@ -21,11 +22,12 @@ Model = TypeVar("Model", bound=Parameters)
 
 
 class StrategiesFile(NamedTuple):
-    """What a file says; `risk` and `market` are the defaults where it says nothing of them."""
+    """What a file says; `risk` and `market` are the defaults where it says nothing of them, `accounts` as the file words them."""
 
     strategies: tuple[StrategyParameters, ...]
     risk: RiskParameters
     market: MarketParameters
+    accounts: tuple[dict[str, Any], ...] = ()
 
 
 def strategies_from(path: Path) -> StrategiesFile:
@@ -36,8 +38,8 @@ def strategies_from(path: Path) -> StrategiesFile:
     """
     faults: list[str] = []
     tables = _tables(path)
-    for name in sorted(tables.keys() - {"strategy", "risk", "market"}):
-        faults.append(f"{name} must be one of strategy, risk, market, was unknown")
+    for name in sorted(tables.keys() - {"strategy", "risk", "market", "account"}):
+        faults.append(f"{name} must be one of strategy, risk, market, account, was unknown")
     listed = tables.get("strategy", [])
     if not isinstance(listed, list) or not listed or not all(isinstance(one, dict) for one in listed):
         faults.append(f"strategy must be at least one [[strategy]] table, was {listed if listed else 'missing'}")
@@ -48,9 +50,10 @@ def strategies_from(path: Path) -> StrategiesFile:
         faults.append(f"strategy names must be different, was {name} more than once")
     risk = _checked(RiskParameters, tables.get("risk", {}), "risk", faults)
     market = _checked(MarketParameters, tables.get("market", {}), "market", faults)
+    accounts = _accounts(tables.get("account", []), faults)
     if faults or risk is None or market is None:
         raise ConfigError("\n".join(f"{path}: {fault}" for fault in faults))
-    return StrategiesFile(tuple(one for one in strategies if one is not None), risk, market)
+    return StrategiesFile(tuple(one for one in strategies if one is not None), risk, market, accounts)
 
 
 def _tables(path: Path) -> dict[str, Any]:
@@ -60,6 +63,15 @@ def _tables(path: Path) -> dict[str, Any]:
         raise ConfigError(f"{path}: strategies file must be readable text: {error}") from error
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{path}: strategies file must be TOML: {error}") from error
+
+
+def _accounts(listed: Any, faults: list[str]) -> tuple[dict[str, Any], ...]:
+    """The fields that each account's table names, once they are known to be good."""
+    if not isinstance(listed, list):
+        faults.append(f"account must be [[account]] tables, was {listed}")
+        return ()
+    checked = [_checked(AccountParameters, table, f"account {place + 1}", faults) for place, table in enumerate(listed)]
+    return tuple(account.model_dump(exclude_unset=True) for account in checked if account is not None)
 
 
 def _strategy(table: dict[str, Any], place: int, faults: list[str]) -> StrategyParameters | None:

@@ -12,8 +12,9 @@ from typing import NamedTuple
 from streams.domain.parameters import SessionSettings
 from streams.domain.records import Command, JournalEntry
 from streams.errors import ConfigError, FeedError
+from streams.exchange.candles import CandleFeed
 from streams.exchange.pacing import Runner
-from streams.exchange.push import Push
+from streams.exchange.push import FundingNotice, Push
 from streams.exchange.service import feed_of
 from streams.exchange.wall import Wall
 from streams.exchange.writer import FeedWriter, source_of
@@ -69,7 +70,10 @@ class Given(NamedTuple):
 
 
 class Backtest(NamedTuple):
-    """A finished session on its memory log; `error` where the recording broke off."""
+    """
+    A finished session on its memory log; `error` where the recording broke off. `candles`: read from a feed of candles; `gaps`:
+    pushes that say something is missing before them; `seconds` of the wall that feed and stages took.
+    """
 
     log: MemoryLog
     codec: Codec
@@ -77,6 +81,9 @@ class Backtest(NamedTuple):
     pushes: int
     events: int
     error: FeedError | None
+    candles: int = 0
+    gaps: int = 0
+    seconds: float = 0.0
 
 
 def backtest(
@@ -89,6 +96,7 @@ def backtest(
 
     Raises: ConfigError, FeedError as the feed does before its first push.
     """
+    began = wall.monotonic()
     log, codec = MemoryLog(), Codec.offline()
     create_session(log, settings.session, feeds=settings.partitions, risk=settings.risk_tasks)
     commands = _written(given, log, codec, settings)
@@ -98,7 +106,7 @@ def backtest(
     workers = make_workers(log, stages, settings, codec, code_version=code_version, commands=commands)
     counts = [0, 0]
 
-    def fed() -> Iterator[Push]:
+    def fed() -> Iterator[Push | FundingNotice]:
         for push in feed.pushes():
             if given.broke_off is not None and writer.outputs_count >= given.broke_off.outputs_count:
                 return
@@ -122,7 +130,10 @@ def backtest(
     counts[1] += run_turns(workers)
     for worker in workers:
         worker.close()
-    return Backtest(log, codec, settings, counts[0], counts[1], error)
+    return Backtest(
+        log, codec, settings, counts[0], counts[1], error, candles=feed.candles if isinstance(feed, CandleFeed) else 0,
+        gaps=writer.counters.gaps, seconds=wall.monotonic() - began,
+    )  # fmt: skip
 
 
 def _written(given: Given, log: MemoryLog, codec: Codec, settings: SessionSettings) -> dict[int, list[tuple[Taken, Command]]]:

@@ -38,7 +38,7 @@ def test_every_fault_is_said_at_once_with_field_rule_and_value() -> None:
 @pytest.mark.parametrize(
     ("ask", "fault"),
     [
-        (Ask("s", feed="mexc"), "FEED must be simulated or recorded, was mexc"),
+        (Ask("s", feed="mexc"), "FEED must be simulated, recorded or candles, was mexc"),
         (Ask("s", feed="simulated", files=(Path("a.gz"),)), "FEED_FILES must be empty with --feed simulated, was a.gz"),
     ],
 )
