@@ -73,14 +73,14 @@ def make_snapshot(time: int = START, *, bids: list[Level], asks: list[Level], **
 def make_order(side: Side = Side.BUY, quantity: str = "1", *, time: int = START, **changes: Any) -> Order:
     """An approved market order of the account main."""
     fields: dict[str, Any] = {
-        "event_id": "test/risk/order/1", "account": "main", "strategy": "momentum", "symbol": SYMBOL, "side": side,
+        "event_id": "test/risk/order/1", "correlation_id": "", "account": "main", "strategy": "momentum", "symbol": SYMBOL, "side": side,
         "purpose": Purpose.ENTRY, "approved": True, "rejection_code": None, "measured": None, "limit": None,
         "requested_quantity": Decimal(quantity), "requested_notional": Decimal(0), "quantity": Decimal(quantity),
         "notional": Decimal(0), "order_type": OrderType.MARKET, "limit_price": None, "stop_price": None,
         "expires_at": None, "reduce_only": False, "target_order_id": None, "decision_mark": Decimal(100),
         "checks": "[]", "sizing": "{}",
     }  # fmt: skip
-    return Order(causation_id="", correlation_id="", session="test", time=time, **(fields | changes))
+    return Order(causation_id="", session="test", time=time, **(fields | changes))
 
 
 def make_instrument(time: int = START, *, symbol: str = SYMBOL, valid_from: int = 0, **changes: Any) -> Instrument:
