@@ -15,6 +15,8 @@ order of magnitude.
 
 Within an epoch each symbol acts every 1/rate s: three acts of four are a trade or a book ticker at the standing best
 prices, the fourth moves the price and sends the depth delta, so book, ticker and trades never contradict each other.
+Every push of a perpetual carries its index and mark, and its funding is announced at the start of an epoch
+(`streams.exchange.simulated_funding`).
 """
 
 from collections.abc import Iterator
@@ -26,10 +28,12 @@ from typing import NamedTuple
 import msgspec
 
 from streams.domain.parameters import FeedParameters
+from streams.domain.records import InstrumentKind
 from streams.errors import ConfigError
 from streams.exchange.instruments import FOLDER, InstrumentSpec, venue_instruments
-from streams.exchange.push import Position, Push
+from streams.exchange.push import FundingNotice, Position, Push
 from streams.exchange.simulated_book import MICROTICKS, SimulatedBook
+from streams.exchange.simulated_funding import INTERVAL_HOURS, index_and_mark, rate_of, settlement_after
 from streams.stages.state import encode_state
 
 EXCHANGE = "simulated"
@@ -108,7 +112,7 @@ class SimulatedFeed:
     def instruments(self) -> list[InstrumentSpec]:
         return list(self._specs.values())
 
-    def pushes(self, after: Position | None = None, *, outage_until: int | None = None) -> Iterator[Push]:
+    def pushes(self, after: Position | None = None, *, outage_until: int | None = None) -> Iterator[Push | FundingNotice]:
         """See `Feed`. After an outage it goes on behind `outage_until`: what would have come before is never seen."""
         if after is None:
             epoch, seen = self._first(), 0
@@ -122,7 +126,7 @@ class SimulatedFeed:
                     continue
                 if outage_until is not None and (push.event_time or 0) <= outage_until:
                     continue
-                if push.symbol not in returned:
+                if isinstance(push, Push) and push.symbol not in returned:
                     returned.add(push.symbol)
                     yield from run.reunion(push)
                     continue
@@ -142,6 +146,11 @@ class SimulatedFeed:
         """µs between two acts of a symbol."""
         return self._interval
 
+    @property
+    def perpetuals(self) -> list[str]:
+        """The symbols that have a mark and funding."""
+        return [symbol for symbol, spec in self._specs.items() if spec.kind is InstrumentKind.PERPETUAL]
+
     def spec(self, symbol: str) -> InstrumentSpec:
         return self._specs[symbol]
 
@@ -155,6 +164,7 @@ class EpochRun:
         self._place = encode_state(epoch).decode()
         self._receive_last = epoch.receive_last
         self._count = 0
+        self._perpetuals = feed.perpetuals
         seed = feed.parameters.seed
         self._randoms = {symbol: Random(f"{seed}/{symbol}/{epoch.number}") for symbol in epoch.symbols}
         self._books = {
@@ -166,8 +176,8 @@ class EpochRun:
         }  # fmt: skip
         self._motions = {symbol: self._motion(symbol, number) for number, symbol in enumerate(epoch.symbols)}
 
-    def pushes(self) -> Iterator[Push]:
-        """A snapshot of each symbol, then their acts in turn until the epoch or the session ends."""
+    def pushes(self) -> Iterator[Push | FundingNotice]:
+        """A snapshot of each symbol, funding where a rate is new, then their acts in turn until the epoch or the session ends."""
         parameters = self._feed.parameters
         start = parameters.start_time + self._epoch.number * EPOCH_SECONDS * MICROSECONDS
         end = start + EPOCH_SECONDS * MICROSECONDS
@@ -177,6 +187,10 @@ class EpochRun:
         step = self._feed.interval // len(self._books)
         for place, symbol in enumerate(self._books):
             yield self._sent(start + place, symbol, self._books[symbol].snapshot())
+        for symbol in self._perpetuals:
+            settlement = settlement_after(start)
+            if not self._epoch.number or settlement != settlement_after(start - EPOCH_SECONDS * MICROSECONDS):
+                yield self._notice(start + len(self._books), symbol, settlement)
         act = 0
         while (base := start + step + act * self._feed.interval) < end:
             for place, symbol in enumerate(self._books):
@@ -224,10 +238,22 @@ class EpochRun:
             regime = _UP.get(regime, regime)
         return _MOTIONS[regime]
 
+    def _notice(self, time: int, symbol: str, settlement: int) -> FundingNotice:
+        self._count += 1
+        self._receive_last = max(self._receive_last, time + DELAY_MIN)
+        return FundingNotice(
+            exchange=EXCHANGE, symbol=symbol, event_time=time, receive_time=self._receive_last,
+            source=Position(self._place, self._count), rate=rate_of(self._feed.parameters.seed, symbol, settlement),
+            interval_hours=INTERVAL_HOURS, settlement_time=settlement,
+        )  # fmt: skip
+
     def _sent(self, time: int, symbol: str, content: dict[str, object]) -> Push:
         self._count += 1
         delay = DELAY_MIN + self._randoms[symbol].getrandbits(16) * DELAY_SPAN // 65536
         self._receive_last = max(self._receive_last, time + delay)
+        if symbol in self._perpetuals:
+            seed, tick = self._feed.parameters.seed, self._feed.spec(symbol).tick_size
+            content |= index_and_mark(seed=seed, symbol=symbol, price=self._books[symbol].price, tick=tick, time=time)
         return Push(
             exchange=EXCHANGE, symbol=symbol, event_time=time, receive_time=self._receive_last,
             source=Position(self._place, self._count), **content,  # type: ignore[arg-type]
