@@ -47,6 +47,13 @@ Duration = Annotated[
     int | None, typer.Option(metavar="SECONDS", help="Market time the feed runs; 0 for without end.", show_default=False)
 ]
 Seed = Annotated[int, typer.Option(help="Of the simulated market.")]
+Symbols = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--symbol", metavar="NAME", show_default=False,
+        help="A symbol of the simulated market, BTC_USDT and ETH_USDT are perpetuals; may be repeated. [BTCUSDT, ETHUSDT, SOLUSDT]",
+    ),
+]
 Equity = Annotated[
     str | None, typer.Option(metavar="AMOUNT", help="Start equity of accounts that name none. [100000]", show_default=False)
 ]
