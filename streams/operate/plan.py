@@ -48,7 +48,7 @@ class Ask(NamedTuple):
         """The options that were given and make a session another one than its manifest says."""
         given = {
             "FILE": self.files, "--feed": self.feed, "--strategies": self.strategies, "--duration": self.duration_seconds,
-            "--equity": self.equity, "--account": self.accounts,
+            "--equity": self.equity, "--account": self.accounts, "--symbol": self.symbols,
         }  # fmt: skip
         return [name for name, value in given.items() if value is not None and value != ()] + self.candles.options
 
@@ -139,6 +139,8 @@ def _market(market: MarketParameters, feed: FeedParameters, faults: list[str]) -
 
 def _feed(ask: Ask) -> FeedParameters:
     common: dict[str, Any] = {"duration_seconds": ask.duration_seconds or None}
+    if ask.symbols and ask.kind != "simulated":
+        raise ConfigError(f"--symbol must be given for the simulated feed alone, was {', '.join(ask.symbols)} with --feed {ask.kind}")
     if ask.kind == "candles":
         return candle_parameters(ask.files, ask.candles, duration_seconds=common["duration_seconds"], now=ask.now)
     if ask.candles != CandleAsk():
