@@ -30,6 +30,7 @@ from streams.cli.options import (
     Registry,
     Seed,
     Strategies,
+    Symbols,
     To,
     candle_ask,
     connection_of,
@@ -55,6 +56,7 @@ def backtest_command(
     strategies: Strategies = None,
     duration: Duration = None,
     seed: Seed = 1,
+    symbol: Symbols = None,
     equity: Equity = None,
     account: Accounts = None,
     instrument: Instruments = None,
@@ -99,7 +101,7 @@ def backtest_command(
         writable(report)
     ask = Ask(
         session=session, feed=feed, files=tuple(files or ()), strategies=strategies, duration_seconds=duration, seed=seed,
-        partitions=partitions, equity=equity, accounts=tuple(account or ()), now=time.time_ns() // 1000,
+        partitions=partitions, equity=equity, accounts=tuple(account or ()), symbols=tuple(symbol or ()), now=time.time_ns() // 1000,
         candles=candle_ask(instrument, interval, path, path_steps, from_time, to_time, marks, funding),
     )  # fmt: skip
     if against is None:
