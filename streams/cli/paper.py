@@ -35,6 +35,7 @@ from streams.cli.options import (
     PricePath,
     Seed,
     Strategies,
+    Symbols,
     To,
     candle_ask,
     connection_of,
@@ -70,6 +71,7 @@ def paper(
     strategies: Strategies = None,
     duration: Duration = None,
     seed: Seed = 1,
+    symbol: Symbols = None,
     equity: Equity = None,
     account: Accounts = None,
     instrument: Instruments = None,
@@ -107,7 +109,7 @@ def paper(
     ask = Ask(
         session=session or datetime.fromtimestamp(now / 1e6, UTC).strftime("paper-%Y%m%d-%H%M%S"), feed=feed,
         files=tuple(files or ()), strategies=strategies, duration_seconds=duration, seed=seed, partitions=partitions,
-        equity=equity, start_time=now, accounts=tuple(account or ()), now=now,
+        equity=equity, start_time=now, accounts=tuple(account or ()), symbols=tuple(symbol or ()), now=now,
         candles=candle_ask(instrument, interval, path, path_steps, from_time, to_time, marks, funding),
     )  # fmt: skip
     settings = settings_of(ask if duration is not None or ask.kind != "simulated" else ask._replace(duration_seconds=DEFAULT_SECONDS))
