@@ -3,30 +3,31 @@
 from __future__ import annotations
 
 import json
-import os
 from typing import Annotated
 
 import typer
 from rich.console import Console
 from rich.table import Table
 
-from streams.log.codec import Codec
-from streams.log.kafka import KafkaLog
+from streams.cli.options import Bootstrap, Postgres, Registry, connection_of, database_of
 from streams.operate.reconcile import SINK_SECONDS_MAX, Report, reconcile
-from streams.operate.registry import register
-from streams.operate.stack import Stack, StackSettings
+from streams.operate.runtime import open_runtime
 
 app = typer.Typer(help="What stands in Postgres, against what stands on the topics.", no_args_is_help=True)
 
 
 @app.command("reconcile")
 def reconcile_command(
+    context: typer.Context,
     session: Annotated[str, typer.Option("--session", help="The session to compare.")] = "live",
     repair: Annotated[bool, typer.Option("--repair", help="Insert the rows that are missing.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object, for programs.")] = False,
     wait: Annotated[
         float, typer.Option("--wait", min=0, metavar="SECONDS", help="How long the sink may take to come to the end.")
     ] = SINK_SECONDS_MAX,
+    bootstrap: Bootstrap = None,
+    registry: Registry = None,
+    postgres: Postgres = None,
 ) -> None:
     """
     Compare every row of a session with its record, field by field; exit code 1 if anything is missing, extra or different.
@@ -38,12 +39,14 @@ def reconcile_command(
         cdb reconcile --session live --repair
 
         cdb reconcile --session live --json | jq '.tables[] | select(.missing > 0)'
+
+        CDB_POSTGRES_PASSWORD_FILE=.stack/compose/postgres_password cdb reconcile --bootstrap 127.0.0.1:9092
+        --registry http://127.0.0.1:8080/apis/ccompat/v7 --postgres postgresql://claire@127.0.0.1:5432/claire_de_binare
     """
-    # A command line is its process's edge, like `__main__`: the environment is read here and nowhere deeper.
-    endpoints = Stack(StackSettings.from_environment(os.environ)).endpoints()
-    codec = Codec(register(endpoints.ccompat_url))
-    with KafkaLog(endpoints.bootstrap) as log:
-        report = reconcile(log, codec, endpoints.postgres_dsn, session, repair=repair, sink_seconds_max=wait)
+    connection = connection_of(context, bootstrap=bootstrap, registry=registry, postgres=postgres)
+    database = database_of(context, connection)
+    with open_runtime(connection, client_id="cdb-reconcile") as runtime:
+        report = reconcile(runtime.log, runtime.codec, database, session, repair=repair, sink_seconds_max=wait)
     if as_json:
         typer.echo(json.dumps(as_document(report), indent=2))
     else:

@@ -10,7 +10,7 @@ import typer
 
 from streams.operate.connection import Connection
 from streams.operate.plan_candles import CandleAsk
-from streams.operate.stack import StackSettings
+from streams.operate.stack import Stack, StackSettings
 
 Session = Annotated[str, typer.Option(metavar="NAME", help="The session.")]
 Bootstrap = Annotated[
@@ -21,6 +21,14 @@ Registry = Annotated[
     typer.Option(
         metavar="URL", show_default=False,
         help="Schema registry (ccompat API), or none for ids by record order. [CDB_REGISTRY, else the local stack's]",
+    ),
+]
+Postgres = Annotated[
+    str | None,
+    typer.Option(
+        metavar="postgresql://USER@HOST:PORT/DATABASE", show_default=False,
+        help="Postgres, without its password, which CDB_POSTGRES_PASSWORD or CDB_POSTGRES_PASSWORD_FILE holds. "
+        "[CDB_POSTGRES, else the local stack's]",
     ),
 ]
 Files = Annotated[
@@ -113,17 +121,37 @@ class Invocation(NamedTuple):
     environment: Mapping[str, str]
 
 
+def environment_of(context: typer.Context) -> Mapping[str, str]:
+    """The environment, from the one place that reads it."""
+    invocation = context.obj
+    assert isinstance(invocation, Invocation), "commands run below streams.cli.__main__"
+    return invocation.environment
+
+
+def stack_of(context: typer.Context) -> Stack:
+    """The local stack, by the CDB_STACK_… variables. Raises: ConfigError with one line for each fault."""
+    return Stack(StackSettings.from_environment(environment_of(context)))
+
+
+def database_of(context: typer.Context, connection: Connection) -> str:
+    """
+    Postgres as options and environment say, else the local stack's; for psycopg, password included: not for logs.
+
+    Raises: ConfigError; StackError where nothing was said and there is no local stack.
+    """
+    return connection.postgres_dsn() or stack_of(context).endpoints().postgres_dsn
+
+
 def connection_of(context: typer.Context, **chosen: str | None) -> Connection:
     """
     The connection that options and environment say, options first; else the local stack's, on the ports that CDB_STACK_… say.
 
     Raises: ConfigError with one line for each fault.
     """
-    invocation = context.obj
-    assert isinstance(invocation, Invocation), "commands run below streams.cli.__main__"
-    stack = StackSettings.from_environment(invocation.environment)
+    environment = environment_of(context)
+    stack = StackSettings.from_environment(environment)
     local = {
         "CDB_BOOTSTRAP": f"127.0.0.1:{stack.kafka_port}",
         "CDB_REGISTRY": f"http://127.0.0.1:{stack.registry_port}/apis/ccompat/v7",
     }
-    return Connection.from_environment({**local, **invocation.environment}, **chosen)
+    return Connection.from_environment({**local, **environment}, **chosen)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import threading
 import time
@@ -39,6 +38,8 @@ from streams.cli.options import (
     To,
     candle_ask,
     connection_of,
+    environment_of,
+    stack_of,
 )
 from streams.cli.replay import as_document as verdict_document
 from streams.cli.replay import print_verdict
@@ -53,7 +54,6 @@ from streams.operate.plan import Ask, going_on, settings_of
 from streams.operate.prepare import prepare
 from streams.operate.reconcile import Report, reconcile
 from streams.operate.runtime import STAGES, Runtime, open_runtime
-from streams.operate.stack import Stack, StackSettings
 from streams.operate.stack.settings import Endpoints
 from streams.replay.summary import Summary, summary_of
 from streams.replay.verify import Verdict, verify
@@ -118,7 +118,7 @@ def paper(
 
 def _run(context: typer.Context, ask: Ask, settings: SessionSettings, *, speed: str, console: Console, as_json: bool) -> None:
     """The session from the stack's start to its verdicts."""
-    stack = Stack(StackSettings.from_environment(os.environ))
+    stack = stack_of(context)
     stack.up(report=lambda line: console.print(line, style="dim", highlight=False))
     endpoints = stack.endpoints()
     prepare(endpoints, lambda line: console.print(line, style="dim", highlight=False))
@@ -126,7 +126,7 @@ def _run(context: typer.Context, ask: Ask, settings: SessionSettings, *, speed: 
     with open_runtime(connection, client_id="cdb-paper") as runtime:
         settings = _settings_on_log(runtime, ask) or settings
         place = Place(endpoints.bootstrap, endpoints.ccompat_url, stack.settings.data_folder / "sessions" / settings.session)
-        running = PaperSession(runtime, settings, place, speed=speed)
+        running = PaperSession(runtime, settings, place, speed=speed, environment=environment_of(context))
         running.create(ask.start_time)
         has_ended = _follow(running, console)
         ended = _verdicts(runtime, settings, endpoints, console)

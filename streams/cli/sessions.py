@@ -10,7 +10,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from streams.cli.options import Bootstrap, Registry, connection_of
+from streams.cli.options import Bootstrap, Postgres, Registry, connection_of, database_of
 from streams.errors import ConfigError, LogError
 from streams.operate import sessions
 from streams.operate.progress import progress_of
@@ -75,18 +75,21 @@ def remove(
     names: Annotated[list[str], typer.Argument(metavar="NAME…", help="Sessions to remove.")],
     bootstrap: Bootstrap = None,
     registry: Registry = None,
+    postgres: Postgres = None,
 ) -> None:
     """
-    Remove sessions: their topics and group offsets. Rows in Postgres stay.
+    Remove sessions: their topics, group offsets, and rows in Postgres where it can be reached; a rest is removed by saying it again.
 
     Examples:
 
         cdb sessions rm paper-20260101-120000
     """
-    with open_runtime(connection_of(context, bootstrap=bootstrap, registry=registry), client_id="cdb-sessions") as runtime:
+    connection = connection_of(context, bootstrap=bootstrap, registry=registry, postgres=postgres)
+    with open_runtime(connection, client_id="cdb-sessions") as runtime:
         for name in names:
-            removed = sessions.remove(runtime.log, name)
-            typer.echo(f"removed {name}: {len(removed)} topics")
+            removed = sessions.remove(runtime.log, name, lambda: database_of(context, connection))
+            rows = f"rows in Postgres stay: {removed.fault}" if removed.fault else f"{removed.rows:,} rows"
+            typer.echo(f"removed {name}: {len(removed.topics)} topics, {rows}")
 
 
 def _moment(time: int) -> str:

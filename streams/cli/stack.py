@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-import os
 from typing import Annotated
 
 import typer
 from rich.console import Console
 from rich.table import Table
 
-from streams.operate.stack import PART_NAMES, PartState, PartStatus, Stack, StackSettings
+from streams.cli.options import stack_of
+from streams.operate.stack import PART_NAMES, PartState, PartStatus
 
 app = typer.Typer(help="Kafka, registry, Connect and Postgres on this machine.", no_args_is_help=True)
 
@@ -25,7 +25,7 @@ STATE_STYLES = {
 
 
 @app.command()
-def up(parts: Parts = ALL_PARTS) -> None:
+def up(context: typer.Context, parts: Parts = ALL_PARTS) -> None:
     """
     Start what is not up; it stays up when this command ends.
 
@@ -39,11 +39,12 @@ def up(parts: Parts = ALL_PARTS) -> None:
 
         CDB_STACK_KAFKA_PORT=29092 cdb up
     """
-    _stack().up(_names(parts), report=typer.echo)
+    stack_of(context).up(_names(parts), report=typer.echo)
 
 
 @app.command()
 def down(
+    context: typer.Context,
     parts: Parts = ALL_PARTS,
     delete_data: Annotated[
         bool, typer.Option("--delete-data", help="End all parts and remove their data: every session and table.")
@@ -60,11 +61,12 @@ def down(
 
         cdb down --delete-data
     """
-    _stack().down(_names(parts), delete_data=delete_data, report=typer.echo)
+    stack_of(context).down(_names(parts), delete_data=delete_data, report=typer.echo)
 
 
 @app.command()
 def status(
+    context: typer.Context,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object for each part, for programs.")] = False,
 ) -> None:
     """
@@ -76,7 +78,7 @@ def status(
 
         cdb status --json | jq '.[].state'
     """
-    found = _stack().status()
+    found = stack_of(context).status()
     if as_json:
         typer.echo(json.dumps([each.model_dump(mode="json") for each in found], indent=2))
     else:
@@ -110,11 +112,6 @@ def status_table(parts: list[PartStatus]) -> Table:
             each.detail,
         )
     return table
-
-
-def _stack() -> Stack:
-    # A command line is its process's edge, like `__main__`: the environment is read here and nowhere deeper.
-    return Stack(StackSettings.from_environment(os.environ))
 
 
 def _names(parts: str) -> list[str]:

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import os
 from typing import Annotated
 
 import typer
 
 from streams.cli.feed import stop_on_signals
-from streams.cli.options import Session, connection_of
+from streams.cli.options import Session, connection_of, stack_of
 from streams.exchange.timekeeper import Timekeeper
 from streams.exchange.wall import SystemWall
 from streams.operate.dead_letters import ConnectDeadLetters
 from streams.operate.runtime import open_runtime, session_settings
 from streams.operate.sink import Sink
-from streams.operate.stack import Stack, StackSettings
 from streams.operate.watchdog import Aside, Duty, SinkKeeper, StackKeeper, watch
 
 
@@ -32,7 +30,7 @@ def watchdog(
 
         cdb watchdog --session live --no-mend
     """
-    stack = Stack(StackSettings.from_environment(os.environ))
+    stack = stack_of(context)
     endpoints = stack.endpoints()
     connection = connection_of(context, bootstrap=endpoints.bootstrap, registry=endpoints.ccompat_url)
     wall = SystemWall(stop_on_signals())

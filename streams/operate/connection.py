@@ -10,7 +10,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+import psycopg
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 from pydantic_core import ErrorDetails
 
 from streams.errors import ConfigError
@@ -22,6 +24,8 @@ PREFIX = "CDB_"
 FOREIGN_PREFIXES = (STACK_PREFIX, "CDB_REQUIRE_", "CDB_TEST_")
 
 OFFLINE = "none"
+# What names such as these hold is never shown, whatever is wrong with it.
+SECRET_WORDS = ("PASS", "SECRET", "TOKEN", "POSTGRES")
 
 
 class Connection(BaseModel):
@@ -37,6 +41,9 @@ class Connection(BaseModel):
         "http://127.0.0.1:18080/apis/ccompat/v7", pattern=r"^(none|https?://\S+)$", description="an http address, or none"
     )
     market_data: Path = Field(PROJECT_FOLDER.parent / "shared" / "market-data", description="a folder")
+    postgres: str | None = Field(None, description="postgresql://USER@HOST:PORT/DATABASE, without a password")
+    postgres_password: SecretStr | None = None
+    postgres_password_file: Path | None = Field(None, description="a file that holds the password alone")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="DEBUG, INFO, WARNING or ERROR")
     log_format: Literal["human", "json"] = Field("human", description="human or json")
     timeout_seconds: float = Field(20.0, ge=6, le=300, description="6..300: after so long a broker counts as away")
@@ -63,6 +70,30 @@ class Connection(BaseModel):
         except ValidationError as error:
             raise ConfigError("\n".join(_fault(each) for each in error.errors())) from error
 
+    def postgres_dsn(self) -> str | None:
+        """
+        Postgres with its password, for psycopg and not for logs; None where nothing was said about it.
+
+        Raises: ConfigError where the address is none, or holds a password: command lines are read by everybody on the machine.
+        """
+        if self.postgres is None:
+            return None
+        try:
+            parts = conninfo_to_dict(self.postgres)
+        except psycopg.ProgrammingError:
+            # Neither the address nor libpq's words about it: a password may stand in both.
+            raise ConfigError("CDB_POSTGRES must be postgresql://USER@HOST:PORT/DATABASE, was no such address") from None
+        if parts.get("password"):
+            raise ConfigError("CDB_POSTGRES must hold no password (CDB_POSTGRES_PASSWORD or CDB_POSTGRES_PASSWORD_FILE does), held one")
+        secret = self.postgres_password.get_secret_value() if self.postgres_password is not None else None
+        if self.postgres_password_file is not None:
+            try:
+                secret = self.postgres_password_file.read_text(encoding="utf-8").rstrip("\n")
+            except OSError as error:
+                path = self.postgres_password_file
+                raise ConfigError(f"CDB_POSTGRES_PASSWORD_FILE must be readable, was {path}: {error.strerror}") from error
+        return self.postgres if secret is None else make_conninfo(self.postgres, password=secret)
+
 
 def _fault(error: ErrorDetails) -> str:
     """One broken rule as `NAME must be …, was …`."""
@@ -70,5 +101,6 @@ def _fault(error: ErrorDetails) -> str:
     name = f"{PREFIX}{field.upper()}"
     if error["type"] == "extra_forbidden":
         known = ", ".join(PREFIX + each.upper() for each in Connection.model_fields)
-        return f"{name} must be one of the known settings ({known}), was {error['input']!r}"
+        shown = "…" if any(word in name for word in SECRET_WORDS) else repr(error["input"])
+        return f"{name} must be one of the known settings ({known}), was {shown}"
     return f"{name} must be {Connection.model_fields[field].description}, was {error['input']!r}"

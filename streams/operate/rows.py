@@ -13,7 +13,9 @@ from typing import Any
 import psycopg
 from psycopg import sql
 
+import schemas
 from streams.domain.records import Record
+from streams.operate.migrate import CONNECT_SECONDS_MAX, DatabaseError
 
 # Texts that hold JSON and stand in jsonb columns; a test holds this together with the migrations.
 JSON_FIELDS = frozenset({"checks", "sizing", "indicators", "tiers", "positions", "commands"})
@@ -95,3 +97,21 @@ def _is_time(kind: Any) -> bool:
     if isinstance(kind, list):
         return any(map(_is_time, kind))
     return isinstance(kind, dict) and kind.get("logicalType") == "timestamp-micros"
+
+
+def delete_rows(dsn: str, session: str) -> int:
+    """
+    How many rows of the session there were in all tables; none is left of what the sink had brought.
+
+    Raises: DatabaseError where Postgres cannot be reached or refuses: then nothing is removed.
+    """
+    tables = sorted(spec.table for spec in schemas.catalogue().values() if spec.table)
+    try:
+        with psycopg.connect(dsn, connect_timeout=CONNECT_SECONDS_MAX) as connection:
+            present = {name for (name,) in connection.execute("SELECT tablename FROM pg_tables WHERE schemaname = current_schema()")}
+            return sum(
+                connection.execute(sql.SQL("DELETE FROM {} WHERE session = %s").format(sql.Identifier(table)), (session,)).rowcount
+                for table in tables if table in present
+            )  # fmt: skip
+    except psycopg.Error as error:
+        raise DatabaseError(f"rows of session {session} cannot be removed: {error}") from error

@@ -5,6 +5,7 @@ The newest manifest holds. It carries the settings as canonical JSON, so a worke
 """
 
 import json
+from collections.abc import Callable
 from typing import NamedTuple
 
 from pydantic import ValidationError
@@ -12,11 +13,13 @@ from pydantic import ValidationError
 import schemas
 from streams.domain.parameters import SessionSettings
 from streams.domain.records import SessionManifest
-from streams.errors import ConfigError, DecodeError
+from streams.errors import ConfigError, DecodeError, StackError
 from streams.log.codec import HEADER_LENGTH, Codec, SchemaIds
 from streams.log.interface import Log, Partition
 from streams.log.journal import backwards
 from streams.operate import topics
+from streams.operate.migrate import DatabaseError
+from streams.operate.rows import delete_rows
 
 OPEN, ENDED = "OPEN", "ENDED"
 EARLIEST_TIME = 1000  # µs; Kafka keeps whole milliseconds above zero
@@ -107,14 +110,26 @@ def listing(log: Log, codec: Codec) -> list[SessionOnLog]:
     ]
 
 
-def remove(log: Log, session: str) -> list[str]:
-    """
-    The topics that were there and are no more; the broker drops its groups' offsets with them.
+class Removed(NamedTuple):
+    """What is no more of a session; `fault` says why rows stay, where Postgres cannot be asked."""
 
-    Raises: ConfigError where there was nothing.
+    topics: list[str]
+    rows: int
+    fault: str = ""
+
+
+def remove(log: Log, session: str, database: Callable[[], str]) -> Removed:
     """
-    removed = topics.delete_session(log, session)
-    if not removed:
+    Removes a session's topics, with them its groups' offsets, then its rows; `database` gives the address of Postgres.
+
+    What the sink had still in hand comes after: a second call removes it. Raises: ConfigError where there was nothing at all.
+    """
+    removed = Removed(topics.delete_session(log, session), 0)
+    try:
+        removed = removed._replace(rows=delete_rows(database(), session))
+    except (DatabaseError, StackError) as fault:
+        removed = removed._replace(fault=str(fault))
+    if not removed.topics and not removed.rows:
         raise ConfigError(f"session must be one of {', '.join(topics.sessions(log)) or 'none yet'}, was {session}")
     return removed
 

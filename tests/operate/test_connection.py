@@ -1,6 +1,9 @@
 """What the environment may say, and how a wrong word is answered."""
 
+from pathlib import Path
+
 import pytest
+from psycopg.conninfo import conninfo_to_dict
 
 from streams.errors import ConfigError
 from streams.operate.connection import Connection
@@ -28,3 +31,27 @@ def test_every_fault_is_reported_at_once_with_name_rule_and_value() -> None:
 
 def test_other_parts_own_names_are_left_to_them() -> None:
     Connection.from_environment({"CDB_STACK_KAFKA_PORT": "29092", "CDB_REQUIRE_DOCKER": "1"})
+
+
+def test_postgres_takes_its_password_from_the_environment_or_a_file_but_never_from_its_address(tmp_path: Path) -> None:
+    file = tmp_path / "password"
+    file.write_text("o'pen\n")
+    address = "postgresql://claire@127.0.0.1:5432/cdb"
+    said = Connection.from_environment({"CDB_POSTGRES_PASSWORD": "s p"}, postgres=address).postgres_dsn()
+    assert said is not None and conninfo_to_dict(said)["password"] == "s p" and conninfo_to_dict(said)["user"] == "claire"
+    said = Connection.from_environment({"CDB_POSTGRES_PASSWORD_FILE": str(file), "CDB_POSTGRES": address}).postgres_dsn()
+    assert said is not None and conninfo_to_dict(said)["password"] == "o'pen"
+    assert Connection.from_environment({"CDB_POSTGRES_PASSWORD": "unused"}).postgres_dsn() is None
+
+
+@pytest.mark.parametrize("address", ["postgresql://claire:hush@127.0.0.1/cdb", "host=a password=hush", "hush = = ="])
+def test_password_in_an_address_is_refused_and_not_repeated(address: str) -> None:
+    with pytest.raises(ConfigError) as found:
+        Connection.from_environment({}, postgres=address).postgres_dsn()
+    assert str(found.value).startswith("CDB_POSTGRES must") and "hush" not in str(found.value)
+
+
+def test_value_of_a_misspelled_password_is_not_shown() -> None:
+    with pytest.raises(ConfigError) as found:
+        Connection.from_environment({"CDB_POSTGRES_PASSWROD": "hush", "CDB_BOOTSTRAP": "nowhere"})
+    assert "CDB_POSTGRES_PASSWROD must be one of" in str(found.value) and "hush" not in str(found.value)
