@@ -5,7 +5,7 @@ from decimal import Decimal
 from typing import NamedTuple
 
 from streams.domain.ids import market_id
-from streams.domain.parameters import FeedParameters, SessionSettings, StrategyParameters
+from streams.domain.parameters import FeedParameters, MarketParameters, SessionSettings, StrategyParameters
 from streams.domain.records import Instrument, InstrumentKind, InstrumentStatus, Level, MarketData, Record, Side, Trade
 
 SYMBOLS = ("ADAUSDT", "BTCUSDT", "ETHUSDT")
@@ -20,13 +20,20 @@ class Written(NamedTuple):
 
 
 def make_settings(*, partitions: int = 1, risk_tasks: int = 1, session: str = "sim", **changes: object) -> SessionSettings:
+    """All kinds of strategies on candles of five seconds, one of them in both accounts."""
     accounts = ({"name": "alpha"}, {"name": "beta", "initial_equity": "5000"})
-    strategy = StrategyParameters(
-        name="momentum", kind="momentum", accounts=("alpha", "beta"),
-        parameters={"SIGNAL_LOOKBACK_MIN": "1", "SIGNAL_THRESHOLD_PCT": "0.05", "SIGNAL_MIN_VOLUME": "0"},
-    )  # fmt: skip
+    kinds = {
+        "momentum": {"SIGNAL_LOOKBACK_MIN": "1", "SIGNAL_THRESHOLD_PCT": "0.05", "SIGNAL_MIN_VOLUME": "0"},
+        "mean_reversion": {"BOLLINGER_PERIOD": "4", "BOLLINGER_SIGMAS": "1", "RSI_PERIOD": "3"},
+        "trend": {"EMA_FAST": "2", "EMA_SLOW": "4", "MACD_SIGNAL": "2", "ADX_PERIOD": "3", "ADX_MIN": "10"},
+    }  # fmt: skip
+    held_in = {"momentum": ("alpha", "beta"), "mean_reversion": ("beta",), "trend": ("alpha",)}
     return SessionSettings(
-        session=session, partitions=partitions, risk_tasks=risk_tasks, accounts=accounts, strategies=(strategy,),
+        session=session, partitions=partitions, risk_tasks=risk_tasks, accounts=accounts,
+        strategies=tuple(
+            StrategyParameters(name=kind, kind=kind, accounts=held_in[kind], parameters=own) for kind, own in kinds.items()
+        ),
+        market=MarketParameters(candle_seconds=5, candle_grace_ms=1000, atr_period=3, adx_period=3, volatility_candles=5, regime_bars=2),
         feed=FeedParameters(symbols=SYMBOLS), snapshot_interval_seconds=20, **changes,
     )  # fmt: skip
 

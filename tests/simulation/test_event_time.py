@@ -37,7 +37,9 @@ def reference() -> dict[str, list[Any]]:
 
 def test_the_reference_session_trades() -> None:
     counts = {topic: len(records) for topic, records in reference().items()}
-    assert counts["order_results"] >= 10 and counts["positions"] >= 5 and counts["candles"] >= 3
+    assert counts["order_results"] >= 10 and counts["positions"] >= 5 and counts["candles"] >= 30 and counts["regimes"] >= 6
+    said = {word for signal in reference()["signals"] for word in (b"momentum", b"mean_reversion", b"trend") if word in signal.payload}
+    assert len(said) == 3
 
 
 @given_a_schedule
