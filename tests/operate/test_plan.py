@@ -22,6 +22,19 @@ def test_a_file_is_a_recorded_feed_of_its_symbols(tmp_path: Path) -> None:
     assert settings.feed.duration_seconds is None
 
 
+def test_shipped_perpetual_strategies_are_traded_by_an_account_of_each_margin_mode() -> None:
+    settings = settings_of(Ask("x", strategies=STRATEGIES_FOLDER / "perpetual.toml", symbols=("BTC_USDT",)))
+    assert settings.feed.symbols == ("BTC_USDT",)
+    assert [(one.name, one.margin_mode, one.leverage) for one in settings.accounts] == [("isolated", "ISOLATED", 5), ("cross", "CROSS", 5)]
+    assert settings.strategies[0].accounts == ("isolated", "cross")
+
+
+def test_symbols_are_chosen_of_the_simulated_market_alone(tmp_path: Path) -> None:
+    path = Path(write_lines(tmp_path / "spot_btcusdt.jsonl", small_recording()))
+    with pytest.raises(ConfigError, match="--symbol must be given for the simulated feed alone, was ETHUSDT with --feed recorded"):
+        settings_of(Ask("monday", files=(path,), symbols=("ETHUSDT",)))
+
+
 def test_every_fault_is_said_at_once_with_field_rule_and_value() -> None:
     ask = Ask("bad name!", feed="recorded", strategies=Path("/nowhere.toml"), equity="-5", partitions=65)
     with pytest.raises(ConfigError) as refused:
