@@ -20,6 +20,7 @@ import typer
 from streams.cli import backtest, commands, data, feed, paper, replay, report, sessions, stack, watchdog, worker
 from streams.cli.options import Invocation, connection_of
 from streams.errors import StreamsError
+from streams.operate import leash
 from streams.operate.logs import start_logging
 
 EXIT_BUG = 70
@@ -38,8 +39,13 @@ app = typer.Typer(
 def start(
     context: typer.Context,
     json_logs: Annotated[bool, typer.Option("--json-logs", help="Log one JSON object a line. [CDB_LOG_FORMAT=json]")] = False,
+    end_with_input: Annotated[
+        bool, typer.Option("--end-with-input", help="End in order when standard input closes: with the process that started this one.")
+    ] = False,
 ) -> None:
     """Paper trading for crypto on Apache Kafka, where every decision can be replayed byte for byte."""
+    if end_with_input:
+        leash.end_with_input()
     connection = connection_of(context)
     form: Literal["human", "json"] = "json" if json_logs else connection.log_format
     start_logging(connection.log_level, form)

@@ -20,6 +20,8 @@ from streams.operate.supervisor import Supervisor
 
 FEED = "feed"
 WATCHDOG = "watchdog"
+# Its processes end with it, also where it is killed.
+CDB = (sys.executable, "-m", "streams.cli", "--end-with-input")
 # Wall seconds that the stages may take to settle after the feed's end before it counts as stuck.
 SETTLE_SECONDS_MAX = 120.0
 BREAK_OFF_SECONDS_MAX = 30.0
@@ -74,7 +76,7 @@ class PaperSession:
         for name in self._worker_names():
             stage, _, slot = name.partition("-")
             self.supervisor.start(name, self._command("worker", stage, "--slot", slot, port=self.ports[name]))
-        self.supervisor.start(WATCHDOG, [sys.executable, "-m", "streams.cli", "watchdog", "--session", self.settings.session])
+        self.supervisor.start(WATCHDOG, [*CDB, "watchdog", "--session", self.settings.session])
         self.start_feed()
 
     def start_feed(self) -> None:
@@ -83,7 +85,7 @@ class PaperSession:
 
     def _command(self, *words: str, port: int) -> list[str]:
         return [
-            sys.executable, "-m", "streams.cli", *words, "--session", self.settings.session, "--port", str(port),
+            *CDB, *words, "--session", self.settings.session, "--port", str(port),
             "--bootstrap", self._place.bootstrap, "--registry", self._place.registry,
         ]  # fmt: skip
 

@@ -38,10 +38,11 @@ class Watched:
         self._process = self._start()
 
     def _start(self) -> subprocess.Popen[bytes]:
-        # A session of its own: Ctrl-C at the terminal reaches the supervisor only, which ends everything in order.
+        # A session of its own: Ctrl-C at the terminal reaches the supervisor only, which ends everything in order. The pipe is never
+        # written to: it closes with the supervisor, whatever ends it, which `streams.operate.leash` waits for.
         with self.log_path.open("ab") as log:
             return subprocess.Popen(
-                self._command, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, env=self._environment,
+                self._command, stdin=subprocess.PIPE, stdout=log, stderr=subprocess.STDOUT, env=self._environment,
                 start_new_session=True,
             )  # fmt: skip
 
