@@ -123,6 +123,11 @@ def test_depth_steps_say_what_a_market_order_would_meet():
     ]
 
 
+def test_side_without_levels_has_no_depth_steps():
+    one_sided = make_snapshot(bids=levels("99:10"), asks=[])
+    assert [step.side for step in Market(one_sided, notionals=(D(99),)).made[0].depth] == [Side.SELL]
+
+
 def test_no_depth_steps_without_a_whole_uncrossed_book():
     assert Market(quoted(), notionals=(D(1),)).made[0].depth == []
     crossed = make_snapshot(bids=levels("101:1"), asks=levels("100:1"))

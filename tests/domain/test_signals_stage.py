@@ -156,6 +156,11 @@ def test_diagnosis_speaks_of_every_strategy_and_symbol():
     }
 
 
+def test_stage_knows_of_its_inputs_no_more_than_their_watermarks_say():
+    run = Run(make_settings())
+    assert [run.stage.answer_due(run.state, source.topic) for source in run.stage.inputs] == [None, None]
+
+
 def test_parameters_that_break_a_rule_stop_the_stage():
     with pytest.raises(ConfigError, match="SIGNAL_LOOKBACK_MIN must be 0.1..1440, was 0"):
         SignalsStage(make_settings(parameters={"SIGNAL_LOOKBACK_MIN": "0"}), 0)
