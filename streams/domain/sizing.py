@@ -1,16 +1,17 @@
 """
-How large an entry is: a method's notional, trimmed to what each limit leaves, rounded down to the lot.
+How large an entry is: a method's wish, trimmed to what each limit leaves, rounded down to the lot.
 
-Notionals in quote units, quantities in base units, all unsigned. The method's notional is rounded half to even at 12
-places, the quantity towards zero to the lot; nothing else is rounded. Whether the result may be traded is not decided
-here: the checks do.
+Notionals in quote units, quantities in base units, all unsigned. The quantity is rounded towards zero to the lot; nothing
+else is rounded. Whether the result may be traded is not decided here: the checks do.
 """
 
 from decimal import ROUND_CEILING, Decimal
 from typing import NamedTuple
 
-from streams.domain.money import EXACT, ZERO, amount, floor_to, quotient
+from streams.domain.money import EXACT, ZERO, amount, floor_to
 from streams.domain.records import Instrument
+from streams.domain.risk_settings import SizingMethod
+from streams.domain.sizing_methods import Wish
 
 
 class Room(NamedTuple):
@@ -35,39 +36,32 @@ def lots_of(instrument: Instrument) -> Lots:
 class Size(NamedTuple):
     """An order's size as asked for by the method, what each limit cut, and what is left in whole lots."""
 
-    method: str
-    inputs: dict[str, Decimal]
-    requested_notional: Decimal
+    method: SizingMethod
+    wish: Wish
     requested_quantity: Decimal
     trims: tuple[Room, ...]  # the limits that cut, in order; each left its own `notional`
     quantity: Decimal
     notional: Decimal
 
-
-def fixed_fraction(*, equity: Decimal, risk: Decimal, stop: Decimal) -> Decimal:
-    """
-    The notional that loses `risk` (a fraction of equity) when the price moves by `stop` (a fraction of the price).
-
-    Equity 100,000, risk .02, stop .02: 100,000. Zero where equity is not above zero. `stop` is above zero.
-    """
-    return quotient(equity * risk, stop) if equity > 0 else ZERO
+    @property
+    def requested_notional(self) -> Decimal:
+        return self.wish.notional
 
 
 def sized(
-    *, method: str, inputs: dict[str, Decimal], notional: Decimal, rooms: tuple[Room, ...], lots: Lots, mark: Decimal
+    *, method: SizingMethod, wish: Wish, rooms: tuple[Room, ...], lots: Lots, price: Decimal
 ) -> Size:
-    """`notional` cut to each of `rooms` in turn and rounded down to the lot at `mark` (above zero)."""
-    left = notional
+    """What `wish` asks for, cut to each of `rooms` in turn and rounded down to the lot at `price` (above zero)."""
+    left = wish.notional
     trims = []
     for room in rooms:
         if room.notional < left:
             left = max(room.notional, ZERO)
             trims.append(room)
-    quantity = floor_to(EXACT.divide(left, mark), lots.lot)
+    quantity = floor_to(EXACT.divide(left, price), lots.lot)
     return Size(
-        method=method, inputs=inputs, requested_notional=notional,
-        requested_quantity=floor_to(EXACT.divide(notional, mark), lots.lot), trims=tuple(trims),
-        quantity=amount(quantity), notional=quantity * mark,
+        method=method, wish=wish, requested_quantity=floor_to(EXACT.divide(wish.notional, price), lots.lot),
+        trims=tuple(trims), quantity=amount(quantity), notional=quantity * price,
     )
 
 

@@ -1,15 +1,15 @@
 """
 The risk stage: marks, signals, results, timers and operators' commands become decisions, positions, ledger and alerts.
 
-Only the accounts of its task; what concerns others is dropped. `allocations` is not among its outputs before
-something allocates, and `regimes` are merged but change nothing before allocation does: their place in the order of
-events is fixed from the start, so that sessions keep their bytes when they come to matter.
+Only the accounts of its task; what concerns others is dropped. Whatever an event brings, no entry rests on afterwards that
+its account's mode, or the end of its position, has overtaken.
 """
 
 from streams.domain.instruments import on_instrument
 from streams.domain.parameters import SessionSettings
 from streams.domain.records import (
     Alert,
+    Allocation,
     Command,
     Funding,
     Instrument,
@@ -20,9 +20,12 @@ from streams.domain.records import (
     PortfolioSnapshot,
     Position,
     Record,
+    Regime,
     Signal,
 )
 from streams.domain.risk.accounting import state_portfolio
+from streams.domain.risk.allocations import COOLDOWN, REGIME, on_cooldown_due, on_regime_due, on_regime_record, start
+from streams.domain.risk.cancels import cancel_what_may_not_rest
 from streams.domain.risk.commands import on_command
 from streams.domain.risk.drawdown import on_new_day
 from streams.domain.risk.funding import on_funding_due, on_funding_record
@@ -39,6 +42,7 @@ TOPICS: dict[type[Record], str] = {
     LedgerEntry: "ledger_entries",
     Position: "positions",
     PortfolioSnapshot: "portfolio_snapshots",
+    Allocation: "allocations",
     Alert: "alerts",
 }
 
@@ -77,7 +81,7 @@ class RiskStage:
         if event.topic == "marks":
             assert isinstance(record, Mark)
             if state.snapshot_at is None:
-                self._start_clock(state, event.time)
+                self._start_clock(step, state)
             on_mark(step, state, self.rules, record)
         elif event.topic == "timer":
             self._on_timer(step, state, event)
@@ -97,11 +101,16 @@ class RiskStage:
             elif account is not None and isinstance(record, OrderResult):
                 on_order_result(step, state, self.rules, account, record)
         else:
-            assert event.topic == "regimes", f"risk does not read {event.topic}"
+            assert isinstance(record, Regime), f"risk does not read {event.topic}"
+            on_regime_record(state, self.rules, record)
+        for account in state.accounts.values():
+            cancel_what_may_not_rest(step, account)
         return state, [Output(TOPICS[type(made)], made.account, made) for made in step.made]
 
-    def _start_clock(self, state: RiskState, time: int) -> None:
+    def _start_clock(self, step: Step, state: RiskState) -> None:
         # By marks alone: they reach every task, and an instrument may be dated long before the session.
+        time = step.time
+        start(step, state, self.rules)
         state.snapshot_at = time - time % self.rules.snapshot_every + self.rules.snapshot_every
         state.day_ends_at = time - time % DAY + DAY
 
@@ -110,6 +119,10 @@ class RiskStage:
             on_stale(step, state, self.rules, event.key)
         elif event.name == "funding":
             on_funding_due(step, state, self.rules, event.key)
+        elif event.name == REGIME:
+            on_regime_due(step, state, self.rules, event.key)
+        elif event.name == COOLDOWN:
+            on_cooldown_due(step, state, self.rules, state.accounts[event.key])
         elif event.name == "snapshot":
             state.snapshot_at = event.time + self.rules.snapshot_every
             for account in state.accounts.values():
@@ -134,6 +147,9 @@ class RiskStage:
         for at, name in ((state.day_ends_at, "day"), (state.snapshot_at, "snapshot")):
             if at is not None and (soonest is None or (at, EVERYBODY, name) < soonest):
                 soonest = (at, EVERYBODY, name)
+        shares = state.allocation_timer
+        if shares is not None and (soonest is None or shares < soonest):
+            soonest = shares
         return None if soonest is None else Timer(*soonest)
 
     def answer_due(self, state: RiskState, topic: str) -> int | None:

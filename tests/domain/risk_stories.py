@@ -40,18 +40,32 @@ LATENCY = 100_000
 R = TypeVar("R", bound=Record)
 
 
+# How often and after what one may trade is not what most stories are about.
+UNCOUNTED: dict[str, Any] = {
+    "allocation_warmup": D(1), "max_open_positions": 100, "max_positions_a_symbol": 20, "max_trades_an_hour": 10_000,
+    "max_orders_a_second": 1000, "stop_out_cooldown_sec": 0, "max_consecutive_losses": 1000,
+}
+
+
 def make_settings(
-    *, accounts: Iterable[AccountParameters] | None = None, risk_tasks: int = 1, **risk: Any
+    *, accounts: Iterable[AccountParameters] | None = None, risk_tasks: int = 1, documented: bool = False,
+    entries: dict[str, Any] | None = None, **risk: Any,
 ) -> SessionSettings:
-    """The documented defaults with three symbols; keywords change risk's own settings."""
+    """
+    The documented defaults, but for the limits in `UNCOUNTED` where not `documented`; keywords change risk's own settings.
+
+    `entries` are the settings of how both strategies enter.
+    """
     accounts = tuple(accounts) if accounts is not None else (AccountParameters(),)
     names = tuple(account.name for account in accounts)
+    given: dict[str, Any] = {"kind": "momentum", "accounts": names} | (entries or {})
     return SessionSettings(
-        session="story", accounts=accounts, risk_tasks=risk_tasks, risk=RiskParameters(**risk),
+        session="story", accounts=accounts, risk_tasks=risk_tasks,
+        risk=RiskParameters(**(({} if documented else UNCOUNTED) | risk)),
         strategies=(
-            StrategyParameters(name="momentum", kind="momentum", accounts=names),
-            StrategyParameters(name="other", kind="momentum", accounts=names),
-            StrategyParameters(name="resting", kind="momentum", accounts=names, enabled=False),
+            StrategyParameters(name="momentum", **given),
+            StrategyParameters(name="other", **given),
+            StrategyParameters(name="resting", **given | {"enabled": False}),
         ),
     )
 

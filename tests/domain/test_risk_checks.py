@@ -14,11 +14,12 @@ from streams.domain.records import (
     Order,
     OrderType,
     Purpose,
+    ResultStatus,
     Side,
 )
 from streams.domain.risk.codes import AlertCode, RejectionCode
 from streams.domain.rules import broken_rule
-from tests.domain.risk_stories import SECOND, D, Story, make_instrument, make_settings
+from tests.domain.risk_stories import SECOND, D, Story, make_instrument, make_settings, only
 
 SYMBOLS = ("BTCUSDT", "ETHUSDT", "SOLUSDT", "XRPUSDT")
 
@@ -31,7 +32,7 @@ def found(order: Order, code: RejectionCode) -> dict[str, Any]:
 
 def test_the_documented_defaults_approve_a_sane_trade_at_a_tenth_of_equity() -> None:
     # 100,000 x .02 / .02 = 100,000 asked for, 10 % = 10,000 left by the position limit, .2 at 50,000.
-    story = Story()
+    story = Story(make_settings(documented=True))
     story.mark("50000")
     order = story.signal(Side.BUY, "50000")
     assert order.approved and order.rejection_code is None
@@ -178,9 +179,15 @@ def test_a_second_order_waits_for_the_first_ones_answer() -> None:
     first = story.signal(Side.BUY, "100")
     assert first.approved
     assert story.signal(Side.BUY, "100").rejection_code == "ORDER_IN_FLIGHT"
-    # A partial answer is not the last one.
+    # A partial answer is not the last one; but what it opened may be closed, and only once.
     story.result(first, price="100", quantity=D(10), terminal=False)
+    exit_order = story.signal(Side.SELL, "100")
+    assert exit_order.approved and exit_order.quantity == 10
     assert story.signal(Side.SELL, "100").rejection_code == "ORDER_IN_FLIGHT"
+    # What the entry opens afterwards is closed as well.
+    story.result(first, price="100", quantity=D(5), status=ResultStatus.CANCELLED)
+    story.result(exit_order, price="100", quantity=D(10))
+    assert [(o.purpose, o.quantity) for o in only(Order, story.mark("100"))] == [(Purpose.FLATTEN, 5)]
 
 
 def test_a_buy_on_top_of_a_long_is_refused() -> None:

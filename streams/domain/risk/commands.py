@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from streams.domain.records import AlertLevel, Command, CommandKind, Purpose, RiskMode
+from streams.domain.risk.cancels import cancel
 from streams.domain.risk.codes import AlertCode
 from streams.domain.risk.drawdown import on_reset
 from streams.domain.risk.orders import order_exit
@@ -67,8 +68,7 @@ def _outcome(step: Step, state: RiskState, rules: Rules, account: Account, comma
             peak = text(account.peak_equity)
             return f"circuit breakers cleared, peak equity is now {peak}; mode {account.mode.value}"
         case CommandKind.CANCEL:
-            # Every order is a market order: it is in the market, or answered, before a word could reach it.
-            return Refused("no resting orders to cancel")
+            return _cancel(step, account, command)
         case CommandKind.UNKNOWN:
             return Refused("the command is not known to this version")
 
@@ -101,6 +101,16 @@ def _confirm(step: Step, account: Account, command: Command) -> Outcome:
     return f"switch RUNNING, asked for by {request.operator}; mode {account.mode.value}: {command.justification}"
 
 
+def _cancel(step: Step, account: Account, command: Command) -> Outcome:
+    resting = [
+        (order_id, order) for order_id, order in account.in_flight.items()
+        if order.rests and command.symbol in (None, order.symbol)
+    ]
+    for order_id, order in resting:
+        cancel(step, account, order_id, order, "asked for by an operator")
+    return f"{len(resting)} resting orders cancelled" if resting else Refused("no resting orders to cancel")
+
+
 _RESUME: dict[CommandKind, Callable[[Step, Account, Command], Outcome]] = {
     CommandKind.RESUME_REQUEST: _request,
     CommandKind.RESUME_CONFIRM: _confirm,
@@ -112,7 +122,7 @@ def _flatten(step: Step, state: RiskState, rules: Rules, account: Account, comma
     for symbol, strategy, position in account.portfolio.open_positions():
         if command.symbol not in (None, symbol):
             continue
-        if account.orders_in_flight(symbol, strategy):
+        if account.exit_in_flight(symbol, strategy):
             # What is left after the order's end is closed on the next mark.
             position.guard.closing = position.guard.closing or Purpose.FLATTEN
             waiting += 1
@@ -126,5 +136,7 @@ def _flatten(step: Step, state: RiskState, rules: Rules, account: Account, comma
         if command.symbol in (None, order.symbol) and not order.reduces:
             order.then_close = True
             waiting += not account.position(order.symbol, order.strategy)
+    resting = sum(order.rests and order.then_close for order in account.in_flight.values())
     words = f"{ordered} exits ordered, {waiting} already in flight, {refused} refused"
+    words += f", {resting} resting entries cancelled" if resting else ""
     return Refused(words) if refused and not ordered else words

@@ -43,9 +43,10 @@ def circuit_breaker(proposal: Proposal) -> Iterator[Finding]:
         (RejectionCode.CIRCUIT_BREAKER_FAILURES_IN_A_ROW, in_a_row, risk.execution_failures_in_a_row_max),
         (RejectionCode.CIRCUIT_BREAKER_FAILURES_AN_HOUR, an_hour, risk.execution_failures_an_hour_max),
     ):
+        latched = account.failures_latch == code.name
         yield Finding(
-            "circuit_breaker", code, count < count_max and not account.failures_latched, measured=Decimal(count),
-            limit=Decimal(count_max), note=LATCHED if account.failures_latched else "",
+            "circuit_breaker", code, count < count_max and not latched, measured=Decimal(count),
+            limit=Decimal(count_max), note=LATCHED if latched else "",
         )
 
 
@@ -109,12 +110,18 @@ def on_execution(step: Step, account: Account, rules: Rules, *, failed: bool) ->
     account.failures_in_a_row += 1
     account.failure_times = [time for time in account.failure_times if time > step.time - HOUR] + [step.time]
     in_a_row, an_hour = account.failures_in_a_row, len(account.failure_times)
-    for count, count_max, words in (
-        (in_a_row, risk.execution_failures_in_a_row_max, "in a row"),
-        (an_hour, risk.execution_failures_an_hour_max, "within an hour"),
+    for count, count_max, words, code in (
+        (
+            in_a_row, risk.execution_failures_in_a_row_max, "in a row",
+            RejectionCode.CIRCUIT_BREAKER_FAILURES_IN_A_ROW,
+        ),
+        (
+            an_hour, risk.execution_failures_an_hour_max, "within an hour",
+            RejectionCode.CIRCUIT_BREAKER_FAILURES_AN_HOUR,
+        ),
     ):
-        if count >= count_max and not account.failures_latched:
-            account.failures_latched = True
+        if count >= count_max and not account.failures_latch:
+            account.failures_latch = code.name
             step.alert(
                 account.name, AlertCode.CIRCUIT_BREAKER_FAILURES, AlertLevel.CRITICAL,
                 f"{count} orders {words} ended without a fill: REDUCE_ONLY until RESET",
@@ -126,6 +133,6 @@ def on_reset(account: Account) -> None:
     """Clears the circuit breakers; the peak starts anew at present equity, or the breaker would trip at once again."""
     account.peak_equity = account.portfolio.equity
     account.drawdown_latched = False
-    account.failures_latched = False
+    account.failures_latch = ""
     account.failures_in_a_row = 0
     account.failure_times = []

@@ -65,7 +65,7 @@ def order_due_exits(step: Step, state: RiskState, rules: Rules, account: Account
         if not position.quantity:
             continue
         purpose = due_exit(position, mark, rules)
-        if purpose is None or step.time < position.guard.retry_at or account.orders_in_flight(symbol, strategy):
+        if purpose is None or step.time < position.guard.retry_at or account.exit_in_flight(symbol, strategy):
             continue
         order_exit(
             step, state, rules, account, symbol=symbol, strategy=strategy, purpose=purpose, repeated=False

@@ -11,22 +11,18 @@ from collections.abc import Iterator
 from decimal import Decimal
 
 from streams.domain.money import ZERO
+from streams.domain.records import Side
 from streams.domain.risk.codes import RejectionCode
 from streams.domain.risk.proposal import Exposures, Finding, Proposal, fraction
 from streams.domain.risk.state import Account, Market, Rules
-from streams.domain.sizing import Room, lots_of, smallest_quantity
+from streams.domain.sizing import Room
 
 
 def exposures(account: Account, markets: dict[str, Market], *, symbol: str, strategy: str) -> Exposures:
     """What the account has at stake before an order of `strategy` in `symbol`."""
     total = of_position = of_symbol = of_strategy = ZERO
-    at_stake = [
-        (other, owner, abs(position.value)) for other, owner, position in account.portfolio.each() if position.quantity
-    ] + [
-        (order.symbol, order.strategy, order.remaining * _price(markets, order.symbol, order.mark))
-        for order in account.in_flight.values() if not order.reduces
-    ]
-    for other, owner, notional in at_stake:
+    for other, owner, signed in stakes(account, markets):
+        notional = abs(signed)
         total += notional
         if other == symbol:
             of_symbol += notional
@@ -35,6 +31,19 @@ def exposures(account: Account, markets: dict[str, Market], *, symbol: str, stra
         if other == symbol and owner == strategy:
             of_position += notional
     return Exposures(total=total, position=of_position, symbol=of_symbol, strategy=of_strategy)
+
+
+def stakes(account: Account, markets: dict[str, Market]) -> list[tuple[str, str, Decimal]]:
+    """Symbol, strategy and signed notional of every position and of every entry's unfilled rest, as if it were filled."""
+    return [
+        (symbol, strategy, position.value) for symbol, strategy, position in account.portfolio.each() if position.quantity
+    ] + [
+        (
+            order.symbol, order.strategy,
+            order.remaining * _price(markets, order.symbol, order.mark) * (1 if order.side is Side.BUY else -1),
+        )
+        for order in account.in_flight.values() if not order.reduces
+    ]
 
 
 def _price(markets: dict[str, Market], symbol: str, decided_at: Decimal) -> Decimal:
@@ -71,8 +80,7 @@ def _after(proposal: Proposal, code: RejectionCode, before: Decimal, limit: Deci
         # An exit only takes exposure away.
         yield Finding("exposure", code, passed=True, measured=fraction(before, proposal.equity), limit=limit)
     elif proposal.size is not None and proposal.instrument is not None and proposal.price is not None:
-        smallest = smallest_quantity(lots_of(proposal.instrument), proposal.price) * proposal.price
-        after = before + max(proposal.size.notional, smallest)
+        after = before + proposal.added
         yield Finding(
             "exposure", code, after <= limit * proposal.equity, measured=fraction(after, proposal.equity), limit=limit
         )
@@ -83,9 +91,10 @@ def tradable_size(proposal: Proposal) -> Iterator[Finding]:
     if proposal.is_exit or proposal.size is None or proposal.instrument is None or proposal.price is None:
         return
     size = proposal.size
-    asked = size.requested_notional
-    yield Finding("size", RejectionCode.SIZE_ZERO, asked > 0, measured=asked, limit=ZERO)
-    smallest = smallest_quantity(lots_of(proposal.instrument), proposal.price)
+    asked, waits_for = size.requested_notional, size.wish.waits_for
+    yield Finding("size", RejectionCode.SIZE_NOT_YET_MEASURABLE, not waits_for, note=waits_for)
+    yield Finding("size", RejectionCode.SIZE_ZERO, asked > 0 or waits_for != "", measured=asked, limit=ZERO)
+    smallest = proposal.smallest
     yield Finding(
         "size", RejectionCode.BELOW_MINIMUM, size.quantity >= smallest, measured=size.quantity, limit=smallest
     )

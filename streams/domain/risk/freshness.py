@@ -17,5 +17,5 @@ def freshness(proposal: Proposal) -> Iterator[Finding]:
     yield Finding(CHECK, RejectionCode.MARK_MISSING, proposal.price is not None, binds_exits=True)
     if proposal.mark is not None:
         # By the newest real market record: marks of a feed that is down keep coming, and prove nothing.
-        age = seconds(proposal.time - proposal.mark.market_time)
+        age, limit = seconds(proposal.time - proposal.mark.market_time), seconds(proposal.rules.stale_after)
         yield Finding(CHECK, RejectionCode.MARK_STALE, age < limit, measured=age, limit=limit, binds_exits=True)

@@ -20,11 +20,12 @@ from streams.domain.perpetuals.liquidation import Held, Takeover, cross_takeover
 from streams.domain.perpetuals.margin import is_used_up, maintenance_margin
 from streams.domain.perpetuals.tiers import Tiers, level_of, tiers_of
 from streams.domain.portfolio import BookPosition, on_takeover
-from streams.domain.records import AlertLevel, LedgerKind
+from streams.domain.records import AlertLevel, LedgerKind, Purpose
 from streams.domain.risk.accounting import enter, state_portfolio, state_position
 from streams.domain.risk.codes import AlertCode
 from streams.domain.risk.drawdown import on_equity
 from streams.domain.risk.margin import collateral
+from streams.domain.risk.round_trips import follow, standing
 from streams.domain.risk.state import Account, RiskState, Rules
 from streams.domain.risk.step import Step, text
 
@@ -73,7 +74,7 @@ def _isolated(
             takeover = isolated_takeover(
                 _held(step, state, rules, entry), margin=position.margin, balance=balance
             )
-            _take_over(step, account, entry, takeover)
+            _take_over(step, state, rules, account, entry, takeover)
             taken.append((entry, takeover))
     return taken
 
@@ -88,7 +89,7 @@ def _cross(
     held = [_held(step, state, rules, entry) for entry in positions]
     taken = list(zip(positions, cross_takeovers(held, collateral=left), strict=True))
     for entry, takeover in taken:
-        _take_over(step, account, entry, takeover)
+        _take_over(step, state, rules, account, entry, takeover)
     return taken
 
 
@@ -102,7 +103,9 @@ def _held(step: Step, state: RiskState, rules: Rules, entry: Entry) -> Held:
     )
 
 
-def _take_over(step: Step, account: Account, entry: Entry, takeover: Takeover) -> None:
+def _take_over(
+    step: Step, state: RiskState, rules: Rules, account: Account, entry: Entry, takeover: Takeover
+) -> None:
     symbol, strategy, position = entry
     step.alert(
         account.name, AlertCode.LIQUIDATED, AlertLevel.CRITICAL,
@@ -110,7 +113,9 @@ def _take_over(step: Step, account: Account, entry: Entry, takeover: Takeover) -
         f"at the bankruptcy price {text(takeover.price)}", symbol=symbol, measured=position.mark, limit=takeover.price,
         action="none: the position is closed",
     )
+    stood = standing(position)
     on_takeover(account.portfolio, position, realized=takeover.realized, fee=takeover.fee)
+    follow(step, state, rules, account, symbol=symbol, strategy=strategy, before=stood, purpose=Purpose.LIQUIDATION)
     for order in account.orders_in_flight(symbol, strategy):
         order.void = order.reduces
         order.then_close = not order.reduces

@@ -6,7 +6,7 @@ from decimal import Decimal
 from streams.domain.money import quotient
 from streams.domain.records import Mark
 from streams.domain.risk.codes import RejectionCode
-from streams.domain.risk.proposal import Finding, Proposal
+from streams.domain.risk.proposal import Finding, Proposal, seconds
 
 
 def feed_complete(proposal: Proposal) -> Iterator[Finding]:
@@ -15,8 +15,12 @@ def feed_complete(proposal: Proposal) -> Iterator[Finding]:
         return  # MARK_MISSING says so already
     yield Finding("feed", RejectionCode.FEED_DOWN, not mark.feed_down)
     yield Finding("feed", RejectionCode.FEED_GAP, not mark.gap)
-    yield Finding("feed", RejectionCode.BOOK_MISSING, mark.book_present)
+    risk = proposal.rules.risk
+    yield Finding("feed", RejectionCode.BOOK_MISSING, mark.book_present or not risk.book_required)
     yield Finding("feed", RejectionCode.BOOK_CROSSED, not mark.book_crossed)
+    if mark.book_present and mark.book_time is not None:
+        age, limit = seconds(proposal.time - mark.book_time), Decimal(risk.data_stale_timeout_sec)
+        yield Finding("feed", RejectionCode.BOOK_STALE, age < limit, measured=age, limit=limit)
 
 
 def market_anomaly(proposal: Proposal) -> Iterator[Finding]:

@@ -5,6 +5,7 @@ A symbol is stale `DATA_STALE_TIMEOUT_SEC` after its newest real market record, 
 arrives.
 """
 
+from streams.domain.correlation import on_price
 from streams.domain.portfolio import on_mark as value_at
 from streams.domain.records import AlertLevel, Mark
 from streams.domain.risk.codes import AlertCode
@@ -30,6 +31,7 @@ def on_mark(step: Step, state: RiskState, rules: Rules, mark: Mark) -> None:
     price = mark.mark
     if price is None:
         return
+    on_price(market.returns, price, step.time, rules.risk.correlation_minutes)
     for account in state.accounts.values():
         positions = account.portfolio.positions.get(mark.symbol)
         if positions is None:
@@ -54,7 +56,7 @@ def _close_elsewhere(step: Step, state: RiskState, rules: Rules, account: Accoun
     """The breaker has just tripped: the other symbols' positions do not wait for their own next mark."""
     for other, strategy, position in account.portfolio.open_positions():
         purpose = position.guard.closing
-        if other != symbol and purpose is not None and not account.orders_in_flight(other, strategy):
+        if other != symbol and purpose is not None and not account.exit_in_flight(other, strategy):
             order_exit(step, state, rules, account, symbol=other, strategy=strategy, purpose=purpose, repeated=False)
 
 
@@ -103,7 +105,7 @@ def on_stale(step: Step, state: RiskState, rules: Rules, symbol: str) -> None:
     for account in _concerned(state, rules, symbol):
         step.alert(
             account.name, AlertCode.DATA_STALE, AlertLevel.CRITICAL,
-            f"no market data of {symbol} for {rules.risk.data_stale_timeout_sec} s: no orders in it until it is back",
+            f"no market data of {symbol} for {seconds(rules.stale_after):f} s: no orders in it until it is back",
             symbol=symbol, measured=age, limit=seconds(rules.stale_after), action="see whether the feed runs",
         )
 

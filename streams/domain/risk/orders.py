@@ -3,22 +3,27 @@ The decision: what a signal asks for, or risk itself, as an `Order` record, appr
 flight.
 
 A signal against the position's side closes it whole; without a position it opens one, short only where the account may.
-Exits are reduce-only and sized to exactly the position; entries are sized by `SIZING_METHOD` and trimmed to the limits.
+Exits are market orders, reduce-only and sized to exactly the position; entries are sized by `SIZING_METHOD`, trimmed to
+the limits, and sent on their strategy's terms. A resting entry never holds an exit back: it is cancelled beside it, and
+by a signal against it.
 """
 
 from decimal import Decimal
-from typing import Any
 
 from streams.domain.instruments import instrument_at
 from streams.domain.money import ZERO, amount
-from streams.domain.records import Instrument, Order, OrderType, Purpose, Side, Signal
+from streams.domain.records import Order, Purpose, Side, Signal
+from streams.domain.risk.allocations import allocation_room, share
+from streams.domain.risk.entries import entry_size, sizing_record, terms_of
+from streams.domain.risk.entry_terms import AT_MARKET
 from streams.domain.risk.exposure import exposures, rooms
 from streams.domain.risk.margin import order_leverage
-from streams.domain.risk.proposal import Exposures, Finding, Proposal
+from streams.domain.risk.proposal import Correlated, Finding, Proposal
 from streams.domain.risk.registry import as_json, findings_of, rejection
+from streams.domain.risk.restraint import correlated, correlated_room
 from streams.domain.risk.state import Account, InFlight, Market, RiskState, Rules
-from streams.domain.risk.step import UNFILLED, Step, json_text, text
-from streams.domain.sizing import Size, fixed_fraction, lots_of, sized
+from streams.domain.risk.step import UNFILLED, Step, json_text
+from streams.domain.risk.trade_limits import on_approved
 
 _NO_MARKET = Market()
 
@@ -27,6 +32,14 @@ def on_signal(step: Step, state: RiskState, rules: Rules, account: Account, sign
     """One decision on one signal, always recorded."""
     held = _held(account, signal.symbol, signal.strategy)
     against = (held > 0 and signal.side is Side.SELL) or (held < 0 and signal.side is Side.BUY)
+    overtaken = [
+        order for order in account.orders_in_flight(signal.symbol, signal.strategy)
+        if order.rests and order.side is not signal.side
+    ]
+    if overtaken and not held:
+        # The decision is to end the entry: its cancellation is the record.
+        _close_what_opens(account, signal.symbol, signal.strategy)
+        return
     _decide(
         step, state, rules, account, symbol=signal.symbol, strategy=signal.strategy, side=signal.side, signal=signal,
         purpose=Purpose.EXIT if against else Purpose.ENTRY,
@@ -43,10 +56,17 @@ def order_exit(
     A refusal is recorded as well, but with `repeated` false not twice in a row for one purpose and reason.
     """
     side = Side.SELL if _held(account, symbol, strategy) > 0 else Side.BUY
+    _close_what_opens(account, symbol, strategy)
     return _decide(
         step, state, rules, account, symbol=symbol, strategy=strategy, side=side, signal=None, purpose=purpose,
         repeated=repeated,
     )
+
+
+def _close_what_opens(account: Account, symbol: str, strategy: str) -> None:
+    """Whatever entries on their way still open is to be closed; those that rest are cancelled at the end of the step."""
+    for order in account.orders_in_flight(symbol, strategy):
+        order.then_close = not order.reduces
 
 
 def _held(account: Account, symbol: str, strategy: str) -> Decimal:
@@ -61,10 +81,23 @@ def _decide(
     market = state.markets.get(symbol, _NO_MARKET)
     instrument = instrument_at(state.instruments, symbol, step.time)
     before = exposures(account, state.markets, symbol=symbol, strategy=strategy)
+    found = share(state, rules, account, symbol=symbol, strategy=strategy)
+    group, terms, size = Correlated(), AT_MARKET, None
+    if purpose is Purpose.ENTRY:
+        group = correlated(account, state.markets, rules, symbol=symbol, side=side)
+        if instrument is not None and market.mark is not None and market.mark.mark is not None:
+            terms = terms_of(rules, strategy, side=side, mark=market.mark.mark, instrument=instrument, time=step.time)
+            equity = account.portfolio.equity
+            size = entry_size(
+                rules, account, strategy, market.mark, instrument, terms, rooms=(
+                    *rooms(before, equity=equity, rules=rules), allocation_room(found, before, equity=equity),
+                    *correlated_room(group, equity=equity, rules=rules),
+                ),
+            )
     proposal = Proposal(
         rules=rules, account=account, time=step.time, strategy=strategy, symbol=symbol, side=side, purpose=purpose,
         signal=signal, instrument=instrument, mark=market.mark, held=_held(account, symbol, strategy), exposures=before,
-        size=_entry_size(rules, account, instrument, market, before) if purpose is Purpose.ENTRY else None,
+        size=size, share=found, terms=terms, correlated=group,
     )
     findings = findings_of(proposal)
     refused = rejection(proposal, findings)
@@ -81,37 +114,19 @@ def _decide(
         assert order.quantity > 0 and order.decision_mark is not None, f"approved without a size or a mark: {order}"
         account.in_flight[step.next_id(account.name)] = InFlight(
             strategy=strategy, symbol=symbol, side=side, purpose=purpose, quantity=order.quantity,
-            mark=order.decision_mark, answer_due=step.time + rules.answer_after,
-            leverage=None if instrument is None else order_leverage(account, instrument),
+            mark=terms.dearest(order.decision_mark), decided_at=step.time, answer_due=step.time + rules.answer_after,
+            order_type=terms.order_type, leverage=None if instrument is None else order_leverage(account, instrument),
         )
+        on_approved(account, step.time, opens=not proposal.is_exit)
+        if proposal.is_exit:
+            _close_what_opens(account, symbol, strategy)
     step.add(order)
     return refused is None
 
 
-def _entry_size(
-    rules: Rules, account: Account, instrument: Instrument | None, market: Market, before: Exposures
-) -> Size | None:
-    mark = None if market.mark is None else market.mark.mark
-    if instrument is None or mark is None:
-        return None
-    equity, risk, stop = account.portfolio.equity, rules.risk.risk_per_trade_pct, rules.risk.stop_loss_pct
-    return sized(
-        method="fixed_fraction", inputs={"equity": equity, "risk": risk, "stop": stop, "mark": mark},
-        notional=fixed_fraction(equity=equity, risk=risk, stop=stop), rooms=rooms(before, equity=equity, rules=rules),
-        lots=lots_of(instrument), mark=mark,
-    )
-
-
-def _sizing(proposal: Proposal, quantity: Decimal) -> dict[str, Any]:
-    size = proposal.size
-    if size is None:
-        return {"method": "whole_position" if proposal.is_exit else "not_sized", "quantity": text(quantity)}
-    return {
-        "method": size.method, "inputs": {name: text(value) for name, value in size.inputs.items()},
-        "notional": text(size.requested_notional),
-        "trims": [{"limit": trim.limit, "room": text(trim.notional)} for trim in size.trims],
-        "quantity": text(size.quantity),
-    }
+def _price(price: Decimal | None) -> Decimal | None:
+    # A price of 0 refuses the order; a record holds none.
+    return price or None
 
 
 def _record(proposal: Proposal, findings: list[Finding], refused: Finding | None) -> Order:
@@ -129,8 +144,10 @@ def _record(proposal: Proposal, findings: list[Finding], refused: Finding | None
         limit=None if refused is None or refused.limit is None else amount(refused.limit),
         requested_quantity=amount(closes if size is None else size.requested_quantity),
         requested_notional=amount(closes * price if size is None else size.requested_notional),
-        quantity=amount(quantity), notional=amount(quantity * price), order_type=OrderType.MARKET,
-        limit_price=None, stop_price=None, expires_at=None, reduce_only=proposal.is_exit, target_order_id=None,
+        quantity=amount(quantity), notional=amount(quantity * price),
+        order_type=proposal.terms.order_type, limit_price=_price(proposal.terms.limit_price),
+        stop_price=_price(proposal.terms.stop_price), expires_at=proposal.terms.expires_at,
+        reduce_only=proposal.is_exit, target_order_id=None,
         decision_mark=proposal.price, checks=json_text([as_json(proposal, finding) for finding in findings]),
-        sizing=json_text(_sizing(proposal, wanted)),
+        sizing=json_text(sizing_record(proposal, wanted)),
     )

@@ -9,11 +9,13 @@ from collections.abc import Callable, Iterable
 from decimal import Decimal
 from typing import NamedTuple
 
+from streams.domain.allocation import Share
 from streams.domain.money import ZERO, quotient
 from streams.domain.records import Instrument, Mark, Purpose, Side, Signal
 from streams.domain.risk.codes import RejectionCode
+from streams.domain.risk.entry_terms import Terms
 from streams.domain.risk.state import MICROSECONDS, Account, Rules
-from streams.domain.sizing import Size
+from streams.domain.sizing import Size, lots_of, smallest_quantity
 
 
 class Proposal(NamedTuple):
@@ -32,6 +34,9 @@ class Proposal(NamedTuple):
     held: Decimal  # signed quantity of the position
     size: Size | None  # of an entry; None where it cannot be sized
     exposures: "Exposures"
+    share: Share
+    terms: Terms
+    correlated: "Correlated"
 
     @property
     def is_exit(self) -> bool:
@@ -45,6 +50,19 @@ class Proposal(NamedTuple):
     def equity(self) -> Decimal:
         return self.account.portfolio.equity
 
+    @property
+    def smallest(self) -> Decimal:
+        """The smallest quantity that the exchange takes at the order's prices; of an entry that is sized."""
+        assert self.instrument is not None and self.price is not None, "an entry is sized by its instrument at a mark"
+        return smallest_quantity(lots_of(self.instrument), self.terms.cheapest(self.price))
+
+    @property
+    def added(self) -> Decimal:
+        """The exposure that an entry adds, at least that of the smallest order there is; zero for an exit."""
+        if self.size is None or self.price is None:
+            return ZERO
+        return max(self.size.notional, self.smallest * self.terms.dearest(self.price))
+
 
 class Exposures(NamedTuple):
     """|quantity| x mark of positions and of what entries in flight may still add, in quote units, before the order."""
@@ -53,6 +71,14 @@ class Exposures(NamedTuple):
     position: Decimal
     symbol: Decimal
     strategy: Decimal
+
+
+class Correlated(NamedTuple):
+    """Other symbols at stake that move as the order's does, and the notional of all of them and of the order's own symbol."""
+
+    names: tuple[str, ...] = ()
+    notional: Decimal = ZERO
+    is_known: bool = True  # false where a correlation is not yet measurable
 
 
 class Finding(NamedTuple):

@@ -6,6 +6,8 @@ All of them run on every order; the first finding that failed and holds for the 
 
 from typing import Any
 
+from streams.domain.risk.allocations import allocation
+from streams.domain.risk.cost import expected_cost
 from streams.domain.risk.drawdown import circuit_breaker, daily_drawdown
 from streams.domain.risk.exposure import part_exposures, total_exposure, tradable_size
 from streams.domain.risk.freshness import freshness
@@ -13,7 +15,9 @@ from streams.domain.risk.kill_switch import kill_switch
 from streams.domain.risk.margin import margin
 from streams.domain.risk.market_state import feed_complete, market_anomaly
 from streams.domain.risk.proposal import Check, Finding, Proposal
+from streams.domain.risk.restraint import consecutive_losses, correlated_exposure, stop_out_cooldown
 from streams.domain.risk.step import text
+from streams.domain.risk.trade_limits import trade_limits
 from streams.domain.risk.validity import instrument_validity, position_validity, signal_validity
 
 CHECKS: tuple[Check, ...] = (
@@ -28,7 +32,13 @@ CHECKS: tuple[Check, ...] = (
     daily_drawdown,
     total_exposure,
     part_exposures,
+    allocation,
+    trade_limits,
     margin,
+    expected_cost,
+    stop_out_cooldown,
+    consecutive_losses,
+    correlated_exposure,
     tradable_size,
 )
 

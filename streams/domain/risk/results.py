@@ -7,14 +7,19 @@ of ours. The fill of an exit whose position the exchange had taken over meanwhil
 """
 
 from streams.domain.portfolio import MarginTerms, on_fill
-from streams.domain.records import AlertLevel, LedgerKind, OrderResult, Purpose
+from streams.domain.records import AlertLevel, LedgerKind, OrderResult, OrderType, Purpose, ResultStatus
 from streams.domain.risk.accounting import enter, state_portfolio, state_position
 from streams.domain.risk.codes import AlertCode
 from streams.domain.risk.drawdown import on_equity, on_execution
 from streams.domain.risk.exits import RETRY_AFTER, set_levels
 from streams.domain.risk.liquidation import liquidate, tiers_in_force
+from streams.domain.risk.round_trips import follow, standing
 from streams.domain.risk.state import Account, InFlight, RiskState, Rules
 from streams.domain.risk.step import Step
+from streams.domain.risk.trade_limits import on_unfilled
+
+# A maker's order that would have taken is refused by what it asked for.
+OWN_TERMS = frozenset({"WOULD_TAKE"})
 
 
 def on_order_result(step: Step, state: RiskState, rules: Rules, account: Account, result: OrderResult) -> None:
@@ -42,11 +47,23 @@ def on_order_result(step: Step, state: RiskState, rules: Rules, account: Account
         position = account.position(order.symbol, order.strategy)
         if position is not None and order.reduces:
             position.guard.retry_at = step.time + RETRY_AFTER
-        on_execution(step, account, rules, failed=True)
+        if not order.reduces:
+            on_unfilled(account, order.decided_at)
+        if _has_failed(order, result):
+            on_execution(step, account, rules, failed=True)
     if result.quantity:
         # After the fill's own alarms, so that the snapshot shows the mode that holds from here on.
         on_equity(step, account, rules)
         state_portfolio(step, account, "FILL")
+
+
+def _has_failed(order: InFlight, result: OrderResult) -> bool:
+    """Whether an end without any fill is a fault of the execution, rather than what the order itself provides for."""
+    if order.cancel_sent:
+        return False
+    return order.order_type is OrderType.MARKET or (
+        result.status is ResultStatus.REJECTED and result.reason not in OWN_TERMS
+    )
 
 
 def _take_fill(
@@ -66,6 +83,7 @@ def _take_fill(
     terms = None
     if order.leverage is not None:
         terms = MarginTerms(order.leverage, tiers_in_force(state, order.symbol, step.time))
+    stood = standing(held)
     realized = on_fill(
         book, symbol=order.symbol, strategy=order.strategy, side=order.side, quantity=result.quantity,
         notional=result.notional, fee=result.fee, mark=mark, time=step.time, terms=terms,
@@ -81,3 +99,6 @@ def _take_fill(
                 strategy=order.strategy, order_id=result.order_id,
             )
     state_position(step, account, symbol=order.symbol, strategy=order.strategy, position=position)
+    follow(
+        step, state, rules, account, symbol=order.symbol, strategy=order.strategy, before=stood, purpose=order.purpose
+    )

@@ -8,11 +8,14 @@ from decimal import Decimal
 
 import msgspec
 
+from streams.domain.allocation import RegimeWatch, TrackRecord
+from streams.domain.correlation import MinuteReturns
 from streams.domain.instruments import Instruments
 from streams.domain.money import ZERO
 from streams.domain.parameters import AccountParameters, RiskParameters, SessionSettings, StrategyParameters
 from streams.domain.portfolio import BookPosition, Portfolio, opened
-from streams.domain.records import Mark, Purpose, RiskMode, Side
+from streams.domain.records import Mark, OrderType, Purpose, RiskMode, Side
+from streams.domain.risk_settings import RESTING, SizingMethod
 
 MICROSECONDS = 1_000_000
 DAY = 86_400 * MICROSECONDS
@@ -28,10 +31,18 @@ class InFlight(msgspec.Struct, kw_only=True):
     quantity: Decimal  # ordered
     filled: Decimal = ZERO
     mark: Decimal  # at the decision
-    answer_due: int  # no result can be earlier
+    decided_at: int
+    answer_due: int  # no result can be earlier; what rests in the market may answer at any time from then on
+    order_type: OrderType = OrderType.MARKET
+    cancel_sent: bool = False
     then_close: bool = False  # what it opens is to be closed at once: everything else was meanwhile
     leverage: Decimal | None = None  # in a perpetual; None for spot
     void: bool = False  # the exchange has taken over what it was to reduce: its fills do not count
+
+    @property
+    def rests(self) -> bool:
+        """Whether it may wait in the market, and nobody has asked yet for its end."""
+        return self.order_type in RESTING and not self.cancel_sent
 
     @property
     def reduces(self) -> bool:
@@ -40,6 +51,16 @@ class InFlight(msgspec.Struct, kw_only=True):
     @property
     def remaining(self) -> Decimal:
         return self.quantity - self.filled
+
+
+class RoundTrip(msgspec.Struct, kw_only=True):
+    """A strategy's present trade in a symbol: what was paid into it, and what its position had earned before it."""
+
+    paid: Decimal = ZERO
+    realized_pnl: Decimal = ZERO
+    fees: Decimal = ZERO
+    funding: Decimal = ZERO
+    stopped_out_at: int | None = None  # when an earlier one ended at its stop
 
 
 class ResumeRequest(msgspec.Struct, kw_only=True):
@@ -64,9 +85,13 @@ class Account(msgspec.Struct, kw_only=True):
     resume_request: ResumeRequest | None = None
     drawdown_latched: bool = False
     daily_latched: bool = False
-    failures_latched: bool = False
+    failures_latch: str = ""  # the rejection code that tripped it
     failures_in_a_row: int = 0
     failure_times: list[int] = []  # within the last hour
+    order_times: list[int] = []  # of approved orders within the last second
+    entry_times: list[int] = []  # of entries within the last hour that filled or still may
+    round_trips: dict[str, dict[str, RoundTrip]] = {}  # by symbol, then strategy
+    track_records: dict[str, TrackRecord] = {}  # by strategy
 
     @property
     def mode(self) -> RiskMode:
@@ -79,11 +104,14 @@ class Account(msgspec.Struct, kw_only=True):
             return RiskMode.HALT_ALL
         if self.drawdown_latched and not self.in_flight and not self.portfolio.open_positions():
             return RiskMode.HALT_ALL
-        latched = self.drawdown_latched or self.daily_latched or self.failures_latched
+        latched = self.drawdown_latched or self.daily_latched or self.failures_latch != ""
         return RiskMode.REDUCE_ONLY if latched or self.switch is RiskMode.REDUCE_ONLY else RiskMode.RUNNING
 
     def orders_in_flight(self, symbol: str, strategy: str) -> list[InFlight]:
         return [order for order in self.in_flight.values() if order.symbol == symbol and order.strategy == strategy]
+
+    def exit_in_flight(self, symbol: str, strategy: str) -> bool:
+        return any(order.reduces for order in self.orders_in_flight(symbol, strategy))
 
     def position(self, symbol: str, strategy: str) -> BookPosition | None:
         """The strategy's position in the symbol, None where it is flat."""
@@ -113,6 +141,7 @@ class Market(msgspec.Struct, kw_only=True):
 
     mark: Mark | None = None
     stale_at: int | None = None  # None: no mark yet, or stale already
+    returns: MinuteReturns = msgspec.field(default_factory=MinuteReturns)
     funding: FundingPlan | None = None  # of a perpetual
 
 
@@ -120,6 +149,8 @@ class RiskState(msgspec.Struct, kw_only=True):
     accounts: dict[str, Account]
     instruments: Instruments = msgspec.field(default_factory=Instruments)
     markets: dict[str, Market] = {}
+    regimes: dict[str, RegimeWatch] = {}  # by symbol
+    allocation_timer: tuple[int, str, str] | None = None  # the earliest of all regimes and cool-downs, kept ready
     snapshot_at: int | None = None  # None until the first mark, which starts the clock
     day_ends_at: int | None = None
 
@@ -131,12 +162,18 @@ class Rules:
         self.session = settings.session
         self.risk: RiskParameters = settings.risk
         self.strategies: dict[str, StrategyParameters] = {strategy.name: strategy for strategy in settings.strategies}
-        self.stale_after = settings.risk.data_stale_timeout_sec * MICROSECONDS
+        # Candles speak once in their interval: they are late from then on, as ticks are at once.
+        self.stale_after = (settings.risk.data_stale_timeout_sec + (settings.feed.interval_seconds or 0)) * MICROSECONDS
         self.snapshot_every = settings.risk.snapshot_seconds * MICROSECONDS
         self.funding_grace = settings.risk.funding_grace_sec * MICROSECONDS
         execution = settings.execution
         self.answer_after = (execution.order_latency_ms + execution.report_latency_ms) * 1000
         self.trailing_kept = None if settings.risk.trailing_stop_pct is None else 1 - settings.risk.trailing_stop_pct
+
+    def sizing_method(self, strategy: str) -> SizingMethod:
+        """The strategy's own, else the session's."""
+        known = self.strategies.get(strategy)
+        return (None if known is None else known.sizing_method) or self.risk.sizing_method
 
     def trades(self, *, account: str, strategy: str, symbol: str) -> bool:
         """Whether the strategy is made for this account and symbol, enabled or not."""

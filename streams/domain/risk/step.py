@@ -10,6 +10,7 @@ from streams.domain.money import EXACT, ZERO
 from streams.domain.records import (
     Alert,
     AlertLevel,
+    Allocation,
     LedgerEntry,
     Order,
     PortfolioSnapshot,
@@ -19,7 +20,7 @@ from streams.domain.risk.codes import AlertCode
 
 STAGE = "risk"
 
-Made = Order | LedgerEntry | Position | PortfolioSnapshot | Alert
+Made = Order | LedgerEntry | Position | PortfolioSnapshot | Allocation | Alert
 
 # A task fills these in, from the event and the place of the record among the event's outputs of its account.
 UNFILLED = {"event_id": "", "causation_id": "", "correlation_id": "", "session": ""}

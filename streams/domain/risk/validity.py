@@ -46,7 +46,9 @@ def instrument_validity(proposal: Proposal) -> Iterator[Finding]:
 
 
 def position_validity(proposal: Proposal) -> Iterator[Finding]:
-    waiting = len(proposal.account.orders_in_flight(proposal.symbol, proposal.strategy))
+    orders = proposal.account.orders_in_flight(proposal.symbol, proposal.strategy)
+    # An entry on its way holds no exit back: what it may still open is closed as well.
+    waiting = sum(order.reduces or not proposal.is_exit for order in orders)
     yield Finding(
         CHECK, RejectionCode.ORDER_IN_FLIGHT, not waiting, measured=Decimal(waiting), limit=ZERO, binds_exits=True
     )
@@ -56,5 +58,10 @@ def position_validity(proposal: Proposal) -> Iterator[Finding]:
     yield Finding(
         CHECK, RejectionCode.POSITION_ALREADY_OPEN, proposal.held == 0, measured=abs(proposal.held), limit=ZERO
     )
+    if proposal.instrument is not None and proposal.terms.prices:
+        lowest = min(proposal.terms.prices)
+        yield Finding(
+            CHECK, RejectionCode.ORDER_PRICE_IMPOSSIBLE, lowest > 0, measured=lowest, limit=proposal.instrument.tick_size
+        )
     short = proposal.side is Side.SELL
     yield Finding(CHECK, RejectionCode.SHORTS_NOT_ALLOWED, not short or proposal.account.shorts_allowed)
