@@ -17,7 +17,7 @@ from streams.domain.perpetuals.margin import (
     liquidation_price,
     maintenance_margin,
 )
-from streams.domain.perpetuals.tiers import Tier, Tiers, increasing, level_of, tiers_fault, tiers_of
+from streams.domain.perpetuals.tiers import Tier, Tiers, increasing, level_of, tiers_fault, tiers_of, tiers_text
 from tests.domain.perpetual_stories import TIERS
 from tests.domain.risk_stories import D
 
@@ -82,6 +82,11 @@ def test_mexc_levels_rise_by_their_steps_from_the_first() -> None:
     # By quantity the price says nothing: 0.6 BTC stand in level 2 at 10 as at 50,000.
     assert maintenance_margin(MEXC, quantity=D("0.6"), cost=D(6)) == D("0.06")
     assert liquidated_at("-0.6", "50000", tiers=MEXC) == 54_500
+
+
+def test_the_text_of_tiers_reads_back_as_the_same() -> None:
+    assert tiers_of(tiers_text(MEXC)) == MEXC
+    assert tiers_text(tiers_of(TIERS)) == TIERS
 
 
 @pytest.mark.parametrize(("text", "fault"), [
