@@ -85,8 +85,8 @@ def settings_of(ask: Ask) -> SessionSettings:
     strategies = trading(chosen.strategies, accounts) if len(faults) == before else ()
     try:
         settings = SessionSettings(
-            session=ask.session, partitions=ask.partitions, accounts=accounts, strategies=strategies, risk=chosen.risk,
-            market=_market(chosen.market, feed, faults), feed=feed,
+            session=ask.session, partitions=ask.partitions, accounts=accounts, strategies=strategies,
+            risk=_risk(chosen.risk, feed), market=_market(chosen.market, feed, faults), feed=feed,
         )  # fmt: skip
     except ValidationError as error:
         faults += faults_of(error, SessionSettings)
@@ -124,6 +124,13 @@ def _flat(values: Any, name: str = "") -> dict[str, Any]:
     if isinstance(values, list) and values and isinstance(values[0], dict):
         return {leaf: value for place, one in enumerate(values) for leaf, value in _flat(one, f"{name}.{one.get('name', place)}").items()}
     return {name: values}
+
+
+def _risk(risk: RiskParameters, feed: FeedParameters) -> RiskParameters:
+    """Candles have no books to ask for; a file that asks for them all the same gets its refusals."""
+    if feed.kind != "candles" or "book_required" in risk.model_fields_set:
+        return risk
+    return risk.model_copy(update={"book_required": False})
 
 
 def _market(market: MarketParameters, feed: FeedParameters, faults: list[str]) -> MarketParameters:
