@@ -37,7 +37,7 @@ class AdxState(msgspec.Struct):
 class Adx(NamedTuple):
     """Over `period` moves and indexes: its first value takes twice as many candles."""
 
-    period: int = 14
+    period: int
 
     def on_candle(self, state: AdxState, candle: Candle) -> Decimal | None:
         high, low = state.high, state.low
@@ -45,8 +45,8 @@ class Adx(NamedTuple):
         if high is None:
             return None
         rise, fall = candle.high - high, low - candle.low
-        up = rise if rise > fall and rise > 0 else ZERO
-        down = fall if fall > rise and fall > 0 else ZERO
+        up = rise if rise > max(fall, ZERO) else ZERO
+        down = fall if fall > max(rise, ZERO) else ZERO
         n = self.period
         if state.moves < n - 1:
             state.moves += 1

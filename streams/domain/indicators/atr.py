@@ -25,7 +25,7 @@ class AtrState(msgspec.Struct):
 class Atr(NamedTuple):
     """Over `period` true ranges, so its first value takes one candle more."""
 
-    period: int = 14
+    period: int
 
     def on_candle(self, state: AtrState, candle: Candle) -> Decimal | None:
         before, state.close = state.close, candle.close

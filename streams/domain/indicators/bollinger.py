@@ -18,8 +18,8 @@ class Bands(NamedTuple):
 class Bollinger(NamedTuple):
     """Over the last `period` closes."""
 
-    period: int = 20
-    sigmas: Decimal = Decimal(2)
+    period: int
+    sigmas: Decimal
 
     def on_close(self, state: WindowState, close: Decimal) -> Bands | None:
         roll(state, close, self.period)

@@ -36,9 +36,9 @@ class MacdValue(NamedTuple):
 class Macd(NamedTuple):
     """Periods in candles; `fast` below `slow`."""
 
-    fast: int = 12
-    slow: int = 26
-    signal: int = 9
+    fast: int
+    slow: int
+    signal: int
 
     @property
     def candles(self) -> int:

@@ -28,7 +28,7 @@ class RsiState(msgspec.Struct):
 class Rsi(NamedTuple):
     """Over `period` changes, so its first value takes one candle more."""
 
-    period: int = 14
+    period: int
 
     def on_close(self, state: RsiState, close: Decimal) -> Decimal | None:
         before, state.close = state.close, close
