@@ -19,7 +19,7 @@ def feed_complete(proposal: Proposal) -> Iterator[Finding]:
     yield Finding("feed", RejectionCode.BOOK_MISSING, mark.book_present or not risk.book_required)
     yield Finding("feed", RejectionCode.BOOK_CROSSED, not mark.book_crossed)
     if mark.book_present and mark.book_time is not None:
-        age, limit = seconds(proposal.time - mark.book_time), Decimal(risk.data_stale_timeout_sec)
+        age, limit = seconds(proposal.time - mark.book_time), seconds(proposal.rules.stale_after)
         yield Finding("feed", RejectionCode.BOOK_STALE, age < limit, measured=age, limit=limit)
 
 
