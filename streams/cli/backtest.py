@@ -48,6 +48,13 @@ from streams.replay.backtest import Backtest, Given, backtest
 from streams.replay.summary import summary_of
 from streams.report.page import writable
 
+Against = Annotated[
+    str | None, typer.Option(metavar="SESSION", help="Run this session of the log again from its own inputs, and compare.")
+]
+Report = Annotated[
+    Path | None, typer.Option("--report", metavar="FILE", help="Draw the session as one HTML file.", show_default=False)
+]
+
 
 def backtest_command(
     context: typer.Context,
@@ -69,12 +76,8 @@ def backtest_command(
     funding: Funding = None,
     partitions: Partitions = 1,
     session: Annotated[str, typer.Option(metavar="NAME", help="Name of the session in its ids.")] = "backtest",
-    against: Annotated[
-        str | None, typer.Option(metavar="SESSION", help="Run this session of the log again from its own inputs, and compare.")
-    ] = None,
-    report: Annotated[
-        Path | None, typer.Option("--report", metavar="FILE", help="Draw the session as one HTML file.", show_default=False)
-    ] = None,
+    against: Against = None,
+    report: Report = None,
     as_json: Annotated[bool, typer.Option("--json", help="The summary as one JSON object.")] = False,
     bootstrap: Bootstrap = None,
     registry: Registry = None,
@@ -86,9 +89,7 @@ def backtest_command(
 
     Examples:
 
-        cdb backtest --duration 600
-
-        cdb backtest --duration 600 --report backtest.html
+        cdb backtest --duration 600 --symbol BTC_USDT --report backtest.html
 
         cdb backtest spot_btcusdt.jsonl.gz --strategies deploy/strategies/short-recording.toml
 
