@@ -79,7 +79,10 @@ def _settings(seed: int) -> SessionSettings:
     )  # fmt: skip
     return SessionSettings(
         session=fresh("latency"), strategies=(strategy,),
-        risk=RiskParameters.model_validate({"stop_loss_pct": "0.0001", "take_profit_pct": "0.0001"}),
+        risk=RiskParameters.model_validate({
+            "stop_loss_pct": "0.0001", "take_profit_pct": "0.0001", "allocation_warmup": "0.3", "max_trades_an_hour": 10_000,
+            "stop_out_cooldown_sec": 0, "max_consecutive_losses": 1000,
+        }),
         feed=FeedParameters(
             symbols=SYMBOLS, seed=seed, rate_per_second=TICKS_PER_SECOND // len(SYMBOLS), duration_seconds=SECONDS,
             start_time=time.time_ns() // 1000 + AHEAD_SECONDS * MICROSECONDS,

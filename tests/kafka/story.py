@@ -78,7 +78,10 @@ def busy_settings(session: str, files: Sequence[Path], *, seconds: int, partitio
         parameters={"SIGNAL_LOOKBACK_MIN": "0.1", "SIGNAL_THRESHOLD_PCT": "0.005", "SIGNAL_MIN_VOLUME": "0", "SIGNAL_REPEAT_SEC": "1"},
     )  # fmt: skip
     asked = settings_of(Ask(session=session, feed="recorded", files=tuple(files), duration_seconds=seconds, partitions=partitions))
-    near = RiskParameters.model_validate({"stop_loss_pct": "0.0001", "take_profit_pct": "0.0001"})
+    near = RiskParameters.model_validate({
+        "stop_loss_pct": "0.0001", "take_profit_pct": "0.0001", "allocation_warmup": "0.3", "max_trades_an_hour": 10_000,
+        "stop_out_cooldown_sec": 0, "max_consecutive_losses": 1000,
+    })  # fmt: skip
     return asked.model_copy(update={"strategies": (strategy,), "risk": near, "snapshot_interval_seconds": 10})
 
 
