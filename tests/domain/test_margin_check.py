@@ -98,19 +98,24 @@ def test_what_positions_and_entries_in_flight_bind_is_not_available() -> None:
         assert margin_findings(order)["MARGIN_NOT_AVAILABLE"] == (True, "1006", available)
 
 
-def test_an_account_that_cannot_pay_margin_and_fee_is_refused() -> None:
-    # Without leverage .2 BTC bind 10,000; a fee of 89,900 leaves 100 beside them. All limits leave 100 for .05 ETH at
-    # 2,000, whose fee of .06 cannot be paid.
+@pytest.mark.parametrize(("fee", "quantity", "found"), [
+    ("89900", "0.049", (True, "98.0588", "100")), ("89995", "0.002", (False, "10.006", "5")),
+])
+def test_an_entry_is_trimmed_to_what_the_balance_can_pay(fee: str, quantity: str, found: tuple[bool, str, str]) -> None:
+    # Without leverage .2 BTC bind 10,000; a fee of 89,900 leaves 100 beside them. ETH at 2,000 with its fee of .0006:
+    # 100 / 1.0006 = 99.94 pay .049. A fee of 89,995 leaves 5, and the smallest order of 10 needs 10.006.
     story = PerpetualStory(make_perpetual_settings(
         accounts=[account(leverage=1)], max_total_exposure_pct=D(1), max_strategy_exposure_pct=D(1),
     ))
     story.mark("50000", symbol=PERPETUAL)
-    story.result(story.signal(Side.BUY, "50000", symbol=PERPETUAL), price="50000", fee="89900")
+    story.result(story.signal(Side.BUY, "50000", symbol=PERPETUAL), price="50000", fee=fee)
     story.tell("instruments", "ETH_USDT", make_perpetual(symbol="ETH_USDT"))
     story.mark("2000", symbol="ETH_USDT")
     story.command(CommandKind.RESET)
     order = story.signal(Side.BUY, "2000", symbol="ETH_USDT")
-    assert margin_findings(order)["MARGIN_NOT_AVAILABLE"] == (False, "100.06", "100")
+    sizing = json.loads(order.sizing)
+    assert (sizing["trims"][-1]["limit"], sizing["quantity"]) == ("margin", quantity)
+    assert margin_findings(order)["MARGIN_NOT_AVAILABLE"] == found
 
 
 def test_spot_must_be_paid_in_full() -> None:

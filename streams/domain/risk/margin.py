@@ -11,7 +11,7 @@ in quote units.
 from collections.abc import Iterator
 from decimal import Decimal
 
-from streams.domain.money import ONE, ZERO, amount
+from streams.domain.money import ONE, ZERO, amount, quotient
 from streams.domain.perpetuals.margin import distance, initial_margin, liquidation_price, maintenance_margin
 from streams.domain.perpetuals.tiers import level_of, tiers_of
 from streams.domain.portfolio import BookPosition
@@ -19,6 +19,7 @@ from streams.domain.records import Instrument, InstrumentKind, Side
 from streams.domain.risk.codes import RejectionCode
 from streams.domain.risk.proposal import Finding, Proposal
 from streams.domain.risk.state import Account
+from streams.domain.sizing import Room
 
 CHECK = "margin"
 
@@ -27,12 +28,19 @@ def margin(proposal: Proposal) -> Iterator[Finding]:
     instrument, size = proposal.instrument, proposal.size
     if proposal.is_exit or instrument is None or size is None:
         return
-    fee = amount(size.notional * instrument.taker_fee_rate)
-    leverage = order_leverage(proposal.account, instrument) or ONE
     if instrument.kind is InstrumentKind.PERPETUAL and size.quantity:
-        yield from _perpetual(proposal, instrument, quantity=size.quantity, notional=size.notional, fee=fee)
-    needed, available = initial_margin(size.notional, leverage) + fee, available_margin(proposal.account)
+        yield from _perpetual(proposal, instrument, quantity=size.quantity, notional=size.notional)
+    # An entry is trimmed to what is available, so this refuses only where not even the smallest order can be paid.
+    leverage = order_leverage(proposal.account, instrument) or ONE
+    needed = initial_margin(proposal.added, leverage) + amount(proposal.added * instrument.taker_fee_rate)
+    available = available_margin(proposal.account)
     yield Finding(CHECK, RejectionCode.MARGIN_NOT_AVAILABLE, needed <= available, measured=needed, limit=available)
+
+
+def margin_room(account: Account, instrument: Instrument) -> Room:
+    """What the available balance leaves for one more order: the notional whose margin and taker fee use it up."""
+    leverage = order_leverage(account, instrument) or ONE
+    return Room("margin", quotient(available_margin(account) * leverage, ONE + instrument.taker_fee_rate * leverage))
 
 
 def order_leverage(account: Account, instrument: Instrument) -> Decimal | None:
@@ -78,9 +86,10 @@ def _behind(account: Account, position: BookPosition | None) -> Decimal:
 
 
 def _perpetual(
-    proposal: Proposal, instrument: Instrument, *, quantity: Decimal, notional: Decimal, fee: Decimal
+    proposal: Proposal, instrument: Instrument, *, quantity: Decimal, notional: Decimal
 ) -> Iterator[Finding]:
     account, mark, tiers = proposal.account, proposal.price, tiers_of(instrument.tiers)
+    fee = amount(notional * instrument.taker_fee_rate)
     assert mark is not None, "an order is sized at a mark"
     position = account.position(proposal.symbol, proposal.strategy)
     sign = 1 if proposal.side is Side.BUY else -1

@@ -17,7 +17,7 @@ from streams.domain.risk.allocations import allocation_room, share
 from streams.domain.risk.entries import entry_size, sizing_record, terms_of
 from streams.domain.risk.entry_terms import AT_MARKET
 from streams.domain.risk.exposure import exposures, rooms
-from streams.domain.risk.margin import order_leverage
+from streams.domain.risk.margin import margin_room, order_leverage
 from streams.domain.risk.proposal import Correlated, Finding, Proposal
 from streams.domain.risk.registry import as_json, findings_of, rejection
 from streams.domain.risk.restraint import correlated, correlated_room
@@ -91,7 +91,7 @@ def _decide(
             size = entry_size(
                 rules, account, strategy, market.mark, instrument, terms, rooms=(
                     *rooms(before, equity=equity, rules=rules), allocation_room(found, before, equity=equity),
-                    *correlated_room(group, equity=equity, rules=rules),
+                    *correlated_room(group, equity=equity, rules=rules), margin_room(account, instrument),
                 ),
             )
     proposal = Proposal(
