@@ -1,5 +1,8 @@
 """
-How a session went: ratios over an account's portfolio snapshots, and the round trips its fills make.
+How a session went: ratios over an account's portfolio snapshots, and the round trips its positions make.
+
+Round trips come from the positions as they are stated after every fill, liquidation and funding: a fill that was void, because
+the exchange had taken the position over, is no part of them, and a liquidation is.
 
 Amounts in the account's currency, times in microseconds, returns and drawdowns as fractions. Everything is decimal:
 amounts and pnl are exact, ratios are rounded half to even at 12 places. A year has 365 days of 24 hours. Returns run
@@ -15,14 +18,14 @@ from itertools import pairwise
 from typing import NamedTuple
 
 from streams.domain.money import EXACT, ZERO, amount, quotient
-from streams.domain.records import OrderResult, PortfolioSnapshot, Side
+from streams.domain.records import PortfolioSnapshot, Position, Side
 
 SECOND = 1_000_000
 YEAR = 365 * 86_400 * SECOND
 
 
 class RoundTrip(NamedTuple):
-    """From flat to flat in one symbol under one strategy; `pnl` after fees, `result` a fraction of what was opened."""
+    """From flat to flat in one symbol under one strategy; `pnl` after fees and funding, `result` a fraction of what was opened."""
 
     account: str
     strategy: str
@@ -34,6 +37,7 @@ class RoundTrip(NamedTuple):
     opened_notional: Decimal
     closed_notional: Decimal
     fees: Decimal
+    funding: Decimal  # received is positive
     pnl: Decimal
     result: Decimal
 
@@ -55,7 +59,7 @@ class Statistics(NamedTuple):
     profit_factor: Decimal | None  # what was won against what was lost; None where nothing was lost
     expectancy: Decimal | None  # mean pnl of a round trip
     exposure_time: Decimal | None  # fraction of the time with a position open
-    turnover: Decimal  # filled notional against the initial equity
+    turnover: Decimal  # traded notional against the initial equity
     fees: Decimal
     fees_share: Decimal | None  # of the gain before fees and funding; None where there was none
     funding: Decimal
@@ -68,64 +72,87 @@ class _Trip:
     def __init__(self, side: Side, opened_at: int) -> None:
         self.side = side
         self.opened_at = opened_at
-        self.held = self.quantity = self.opened = self.closed = self.fees = ZERO
+        self.quantity = self.opened = self.closed = self.fees = self.funding = ZERO
 
 
-def round_trips(results: Iterable[OrderResult]) -> list[RoundTrip]:
-    """Every completed round trip, in the order of completion; `results` in the order of time, not all of them fills."""
-    done: list[RoundTrip] = []
-    running: dict[tuple[str, str, str], _Trip] = {}
-    with localcontext(EXACT):
-        for result in results:
-            if result.quantity:
-                _take(result, running, done)
-    return done
+class _Walk:
+    """The round trips of positions as they change, and the notional traded on the way, one position after the other."""
 
+    def __init__(self) -> None:
+        self.done: list[RoundTrip] = []
+        self.traded = ZERO
+        self._running: dict[tuple[str, str, str], _Trip] = {}
+        self._before: dict[tuple[str, str, str], Position] = {}
 
-def _take(result: OrderResult, running: dict[tuple[str, str, str], _Trip], done: list[RoundTrip]) -> None:
-    key = (result.account, result.strategy, result.symbol)
-    quantity, notional, fee = result.quantity, result.notional, result.fee
-    trip = running.get(key)
-    if trip is not None and trip.side is not result.side:
-        closed = min(trip.held, quantity)
+    def take(self, after: Position) -> None:
+        key = (after.account, after.strategy, after.symbol)
+        before = self._before.get(key, after)
+        new = key not in self._before
+        self._before[key] = after
+        was, cost_was = (ZERO, ZERO) if new else (before.quantity, abs(before.cost))
+        realized, fees, funding = (
+            (after.realized_pnl, after.fees, after.funding) if new
+            else (after.realized_pnl - before.realized_pnl, after.fees - before.fees, after.funding - before.funding)
+        )  # fmt: skip
+        turned = was * after.quantity < 0
+        closed = abs(was) if turned else max(abs(was) - abs(after.quantity), ZERO)
+        opened = abs(after.quantity) if turned else max(abs(after.quantity) - abs(was), ZERO)
         # A fill that turns a position round pays its fee for both trips, by quantity.
-        closed_notional = quotient(notional * closed, quantity)
-        closed_fee = quotient(fee * closed, quantity)
-        trip.held -= closed
-        trip.closed += closed_notional
-        trip.fees += closed_fee
-        if not trip.held:
-            done.append(_completed(key, trip, result.time))
-            del running[key]
-            trip = None
-        if closed == quantity:
-            return
-        quantity, notional, fee = quantity - closed, notional - closed_notional, fee - closed_fee
-    if trip is None:
-        trip = running[key] = _Trip(result.side, result.time)
-    trip.held += quantity
-    trip.quantity += quantity
-    trip.opened += notional
-    trip.fees += fee
+        fees_of_closed = quotient(fees * closed, closed + opened) if turned else ZERO if opened else fees
+        trip = self._running.get(key)
+        if trip is not None:
+            trip.fees += fees_of_closed
+            trip.funding += funding
+        if closed:
+            assert trip is not None, f"{key} has closed what was never opened"
+            cost_out = cost_was if turned else cost_was - abs(after.cost)
+            proceeds = cost_out + (realized if trip.side is Side.BUY else -realized)
+            trip.closed += proceeds
+            self.traded += proceeds
+            if turned or not after.quantity:
+                self.done.append(_completed(key, trip, after.time))
+                del self._running[key]
+        if opened:
+            trip = self._running.get(key)
+            if trip is None:
+                trip = self._running[key] = _Trip(Side.BUY if after.quantity > 0 else Side.SELL, after.time)
+            paid = abs(after.cost) if turned else abs(after.cost) - cost_was
+            trip.quantity += opened
+            trip.opened += paid
+            trip.fees += fees - fees_of_closed
+            self.traded += paid
+
+
+def round_trips(positions: Iterable[Position]) -> list[RoundTrip]:
+    """Every completed round trip in the order of completion, from positions as they changed, each in the order of time."""
+    return _walked(positions).done
+
+
+def _walked(positions: Iterable[Position]) -> _Walk:
+    walk = _Walk()
+    with localcontext(EXACT):
+        for position in positions:
+            walk.take(position)
+    return walk
 
 
 def _completed(key: tuple[str, str, str], trip: _Trip, time: int) -> RoundTrip:
     gross = trip.closed - trip.opened if trip.side is Side.BUY else trip.opened - trip.closed
-    pnl = gross - trip.fees
+    pnl = gross - trip.fees + trip.funding
     account, strategy, symbol = key
     return RoundTrip(
         account=account, strategy=strategy, symbol=symbol, side=trip.side, opened_at=trip.opened_at, closed_at=time,
-        quantity=trip.quantity, opened_notional=trip.opened, closed_notional=trip.closed, fees=trip.fees, pnl=pnl,
-        result=quotient(pnl, trip.opened),
+        quantity=trip.quantity, opened_notional=trip.opened, closed_notional=trip.closed, fees=trip.fees,
+        funding=trip.funding, pnl=pnl, result=quotient(pnl, trip.opened),
     )
 
 
-def statistics(snapshots: Sequence[PortfolioSnapshot], results: Iterable[OrderResult]) -> Statistics | None:
-    """One account's statistics from its own snapshots and results, each in the order of time; None without a snapshot."""
+def statistics(snapshots: Sequence[PortfolioSnapshot], positions: Iterable[Position]) -> Statistics | None:
+    """One account's statistics from its own snapshots and positions, each in the order of time; None without a snapshot."""
     if not snapshots:
         return None
-    results = list(results)
-    trips = round_trips(results)
+    walk = _walked(positions)
+    trips = walk.done
     with localcontext(EXACT):
         last = snapshots[-1]
         start = last.initial_equity
@@ -150,7 +177,7 @@ def statistics(snapshots: Sequence[PortfolioSnapshot], results: Iterable[OrderRe
             round_trips=len(trips), win_rate=_share(Decimal(sum(trip.pnl > 0 for trip in trips)), count),
             profit_factor=_share(won, lost), expectancy=_share(won - lost, count),
             exposure_time=_exposure_time(snapshots, period),
-            turnover=quotient(sum((result.notional for result in results), ZERO), start), fees=last.fees,
+            turnover=quotient(walk.traded, start), fees=last.fees,
             fees_share=_share(last.fees, before_costs), funding=last.funding,
             funding_share=_share(last.funding, before_costs),
         )

@@ -72,7 +72,7 @@ def summary_of(log: Log, settings: SessionSettings, codec: Codec, stages: tuple[
     results = [one for one in records_of(log, layout, codec, "order_results") if isinstance(one, OrderResult)]
     snapshots = [one for one in records_of(log, layout, codec, "portfolio_snapshots") if isinstance(one, PortfolioSnapshot)]
     positions = [one for one in records_of(log, layout, codec, "positions") if isinstance(one, Position)]
-    trips = round_trips(results)
+    trips = round_trips(positions)
     feed = newest_entry(log, layout.journal("feed", 0), codec)
     counted = Counter(one.symbol for one in trips)
     return Summary(
@@ -86,23 +86,23 @@ def summary_of(log: Log, settings: SessionSettings, codec: Codec, stages: tuple[
         refused=dict(Counter(one.rejection_code or "" for one in orders if not one.approved).most_common()),
         fills=sum(one.quantity > 0 for one in results),
         round_trips={symbol: counted[symbol] for symbol in settings.feed.symbols},
-        accounts=_accounts(settings, snapshots, positions, results),
+        accounts=_accounts(settings, snapshots, positions),
         reasons=strategy_reasons(log, settings, codec, stages[0]),
     )
 
 
 def _accounts(
-    settings: SessionSettings, snapshots: list[PortfolioSnapshot], positions: list[Position], results: list[OrderResult]
+    settings: SessionSettings, snapshots: list[PortfolioSnapshot], positions: list[Position]
 ) -> list[AccountSummary]:
     found = []
     for account in settings.accounts:
         own = [one for one in snapshots if one.account == account.name]
         if not own:
             continue
-        newest = {(one.strategy, one.symbol): one for one in positions if one.account == account.name}
-        fills = [one for one in results if one.account == account.name]
+        held = [one for one in positions if one.account == account.name]
+        newest = {(one.strategy, one.symbol): one for one in held}
         found.append(
-            AccountSummary(account.name, own[-1], measured(statistics(own, fills)), [one for one in newest.values() if one.quantity])
+            AccountSummary(account.name, own[-1], measured(statistics(own, held)), [one for one in newest.values() if one.quantity])
         )
     return found
 

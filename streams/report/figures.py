@@ -54,7 +54,7 @@ def performance(material: Material) -> Figure | None:
             if what != "equity":
                 # What is held changes with fills, and every fill has its snapshot.
                 shape = "hv" if what == "exposure" else "linear"
-                trace |= {"fill": "tozeroy", "fillcolor": f"{colour}33", "line": {"color": colour, "width": 1.2, "shape": shape}}
+                trace |= {"fill": "tozeroy", "fillcolor": _faded(colour), "line": {"color": colour, "width": 1.2, "shape": shape}}
             data.append(trace)
     equity = "change of equity" if several else f"equity, {next(iter(drawn.values()))[0].currency}"
     layout = _layout(height=560) | {
@@ -140,6 +140,12 @@ def refusals(found: Sequence[Refusal]) -> Figure | None:
     return {"data": data, "layout": layout}
 
 
+def _faded(colour: str) -> str:
+    """A fifth of a colour, for areas."""
+    red, green, blue = (int(colour[at : at + 2], 16) for at in (1, 3, 5))
+    return f"rgba({red},{green},{blue},0.2)"
+
+
 def _layout(*, height: int) -> Figure:
     return {"height": height, "margin": {"l": 70, "r": 20, "t": 30, "b": 40}, "hovermode": "x unified", "showlegend": True}
 
@@ -200,7 +206,7 @@ def _bars(bars: dict[str, list[Any]], count: int) -> list[Figure]:
         "type": "scatter", "mode": "lines", "name": "price", "x": bars["t"], "y": bars["c"], "showlegend": False,
         "line": {"color": PRICE, "width": 1.2}, "hovertemplate": "%{y:,.8~f}<extra></extra>",
     }  # fmt: skip
-    return [edge | {"y": bars["l"]}, edge | {"y": bars["h"], "fill": "tonexty", "fillcolor": f"{PRICE}33"}, close]
+    return [edge | {"y": bars["l"]}, edge | {"y": bars["h"], "fill": "tonexty", "fillcolor": _faded(PRICE)}, close]
 
 
 def _fills(fills: Sequence[Sequence[Any]]) -> list[Figure]:

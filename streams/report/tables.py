@@ -81,7 +81,8 @@ def statistics_by_account(material: Material) -> dict[str, Statistics]:
     """Of every account that has a snapshot."""
     found = {}
     for name, snapshots in material.snapshots.items():
-        one = measured(statistics(snapshots, [result for result in material.results if result.account == name]))
+        held = [position for position in material.positions if position.account == name]
+        one = measured(statistics(snapshots, held))
         if one is not None:
             found[name] = one
     return found
@@ -133,12 +134,12 @@ def trades_table(trades: Sequence[Trade]) -> Table:
         rows.append([
             Cell(str(place + 1), sort=str(place), is_number=True), moment(one.opened_at), length, Cell(account), Cell(strategy),
             Cell(symbol), Cell("long" if one.side.value == "BUY" else "short"), Cell(f"{one.quantity.normalize():f}", is_number=True),
-            price(one.entry), price(one.exit), amount(one.fees), amount(one.pnl, toned=True), share(one.result, toned=True),
-            Cell(one.purpose.replace("_", " ").lower() or "open"),
+            price(one.entry), price(one.exit), amount(one.fees), amount(one.funding), amount(one.pnl, toned=True),
+            share(one.result, toned=True), Cell(one.purpose.replace("_", " ").lower() or "open"),
         ])  # fmt: skip
     headers = (
-        "#", "opened (UTC)", "held", "account", "strategy", "symbol", "side", "quantity", "entry", "exit", "fees", "result", "of opened",
-        "ended by",
+        "#", "opened (UTC)", "held", "account", "strategy", "symbol", "side", "quantity", "entry", "exit", "fees", "funding",
+        "result", "of opened", "ended by",
     )  # fmt: skip
     return Table(headers, rows, len(trades), tuple(places))
 

@@ -33,9 +33,10 @@ class Trade(NamedTuple):
     quantity: Decimal
     entry: Decimal
     exit: Decimal | None
-    pnl: Decimal  # after fees; of an open trade unrealized at the last price, before them
+    pnl: Decimal  # after fees and funding; of an open trade unrealized at the last price, before them
     result: Decimal | None
     fees: Decimal
+    funding: Decimal
     purpose: str  # of the fill that ended it
     fills: list[OrderResult]
     stops: list[tuple[int, Decimal]]
@@ -50,7 +51,7 @@ def trades_of(material: Material) -> list[Trade]:
     positions: dict[Key, list[Position]] = defaultdict(list)
     for position in material.positions:
         positions[position.account, position.strategy, position.symbol].append(position)
-    found = [_closed(material, trip, fills, positions) for trip in round_trips(material.results)]
+    found = [_closed(material, trip, fills, positions) for trip in round_trips(material.positions)]
     for key, states in positions.items():
         if states[-1].quantity:
             found.append(_open(material, key, states, fills[key]))
@@ -63,9 +64,16 @@ def _closed(material: Material, trip: RoundTrip, fills: dict[Key, list[OrderResu
     return Trade(
         key=key, side=trip.side, opened_at=trip.opened_at, closed_at=trip.closed_at, quantity=trip.quantity,
         entry=trip.opened_notional / trip.quantity, exit=trip.closed_notional / trip.quantity, pnl=trip.pnl, result=trip.result,
-        fees=trip.fees, purpose=material.purposes.get(own[-1].order_id, Purpose.EXIT).value, fills=own,
+        fees=trip.fees, funding=trip.funding, purpose=_purpose(material, trip, own), fills=own,
         stops=_stops(positions[key], trip.opened_at, trip.closed_at),
     )  # fmt: skip
+
+
+def _purpose(material: Material, trip: RoundTrip, fills: list[OrderResult]) -> str:
+    """Why the trip ended: the purpose of the order whose fill closed it; without such a fill the exchange took it over."""
+    if not fills or fills[-1].time < trip.closed_at:
+        return Purpose.LIQUIDATION.value
+    return material.purposes.get(fills[-1].order_id, Purpose.EXIT).value
 
 
 def _open(material: Material, key: Key, states: list[Position], fills: list[OrderResult]) -> Trade:
@@ -80,7 +88,8 @@ def _open(material: Material, key: Key, states: list[Position], fills: list[Orde
     return Trade(
         key=key, side=Side.BUY if last.quantity > 0 else Side.SELL, opened_at=opened_at, closed_at=None, quantity=abs(last.quantity),
         entry=last.entry_price or Decimal(0), exit=None, pnl=unrealized, result=None,
-        fees=sum((fill.fee for fill in own), Decimal(0)), purpose="", fills=own, stops=_stops(states, opened_at, last.time),
+        fees=sum((fill.fee for fill in own), Decimal(0)), funding=Decimal(0), purpose="", fills=own,
+        stops=_stops(states, opened_at, last.time),
     )  # fmt: skip
 
 

@@ -1,8 +1,18 @@
-"""Statistics against numbers worked by hand."""
+"""Statistics against numbers worked by hand, and against an independent library."""
 
+import math
+from decimal import Decimal
+from typing import Any, NamedTuple
+
+import empyrical
 import msgspec
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from streams.domain.records import Liquidity, OrderResult, PortfolioSnapshot, ResultStatus, RiskMode, Side
+from streams.domain.portfolio import on_fill, on_funding, on_takeover, opened
+from streams.domain.records import PortfolioSnapshot, Position, RiskMode, Side
 from streams.domain.statistics import YEAR, round_trips, statistics
 from tests.domain.risk_stories import D
 
@@ -10,16 +20,56 @@ DAY = YEAR // 365
 _IDS = {"event_id": "x", "causation_id": "", "correlation_id": "", "session": "story"}
 
 
-def filled(
-    side: Side, quantity: str, notional: str, *, fee: str = "0", time: int = 0, symbol: str = "BTCUSDT"
-) -> OrderResult:
-    return OrderResult(
-        **_IDS, time=time, account="main", strategy="momentum", symbol=symbol, order_id="o", side=side,
-        status=ResultStatus.FILLED, terminal=True, reason=None, quantity=D(quantity), price=None, notional=D(notional),
-        cumulative_quantity=D(quantity), remaining_quantity=D(0), fee=D(fee), fee_asset="USDT",
-        liquidity=Liquidity.TAKER, decision_mark=None, slippage_bps=None, latency_us=0, fill_time=time, model="",
-        market_event_id=None,
-    )
+class Fill(NamedTuple):
+    side: Side
+    quantity: str
+    notional: str
+    fee: str = "0"
+    time: int = 0
+    symbol: str = "BTCUSDT"
+
+
+class Takeover(NamedTuple):
+    """A liquidation at a loss."""
+
+    loss: str
+    fee: str
+    time: int
+
+
+class Settled(NamedTuple):
+    """A funding settlement; received is positive."""
+
+    payment: str
+    time: int
+
+
+def filled(side: Side, quantity: str, notional: str, **more: Any) -> Fill:
+    return Fill(side, quantity, notional, **more)
+
+
+def positions(*events: Fill | Takeover | Settled) -> list[Position]:
+    """The positions of a real book after each event, as risk states them."""
+    book, stated, symbol = opened(D(100_000)), [], "BTCUSDT"
+    for event in events:
+        if isinstance(event, Fill):
+            symbol = event.symbol
+            on_fill(
+                book, symbol=symbol, strategy="momentum", side=event.side, quantity=D(event.quantity), notional=D(event.notional),
+                fee=D(event.fee), mark=D(event.notional) / D(event.quantity), time=event.time,
+            )
+        held = book.positions[symbol]["momentum"]
+        if isinstance(event, Takeover):
+            on_takeover(book, held, realized=-D(event.loss), fee=D(event.fee))
+        elif isinstance(event, Settled):
+            on_funding(book, held, D(event.payment))
+        stated.append(Position(
+            **_IDS, time=event.time, account="main", strategy="momentum", symbol=symbol, quantity=held.quantity,
+            entry_price=held.entry_price, cost=held.cost, mark=held.mark, realized_pnl=held.realized_pnl, unrealized_pnl=D(0),
+            fees=held.fees, funding=held.funding, margin=D(0), leverage=D(1), liquidation_price=None, stop_price=None,
+            take_profit_price=None, opened_at=held.opened_at,
+        ))
+    return stated
 
 
 def snapshot(equity: str, *, day: int, positions: int = 0, reason: str = "TIMER", fees: str = "0") -> PortfolioSnapshot:
@@ -32,25 +82,25 @@ def snapshot(equity: str, *, day: int, positions: int = 0, reason: str = "TIMER"
 
 
 def test_a_round_trip_earns_what_it_sold_for_less_cost_and_fees() -> None:
-    [trip] = round_trips([
+    [trip] = round_trips(positions(
         filled(Side.BUY, "1", "100", fee="1", time=5), filled(Side.BUY, "1", "110", fee="1", time=6),
         filled(Side.SELL, "2", "231", fee="2", time=9),
-    ])
+    ))
     # 231 - 210 - 4 = 17, on 210 opened.
     assert (trip.pnl, trip.fees, trip.quantity, trip.opened_at, trip.closed_at) == (17, 4, 2, 5, 9)
     assert trip.result == D("0.080952380952")
 
 
 def test_a_fill_that_turns_a_position_round_ends_one_trip_and_begins_another() -> None:
-    trips = round_trips([
+    trips = round_trips(positions(
         filled(Side.BUY, "1", "100"), filled(Side.SELL, "3", "330", fee="3"), filled(Side.BUY, "2", "200"),
-    ])
+    ))
     # Long: 110 - 100 - 1. Short: sold 2 for 220, bought back for 200, fee 2.
     assert [(trip.side, trip.pnl) for trip in trips] == [(Side.BUY, 9), (Side.SELL, 18)]
 
 
 def test_a_position_still_open_is_no_round_trip_and_symbols_are_kept_apart() -> None:
-    assert round_trips([filled(Side.BUY, "1", "100"), filled(Side.SELL, "1", "90", symbol="ETHUSDT")]) == []
+    assert round_trips(positions(filled(Side.BUY, "1", "100"), filled(Side.SELL, "1", "90", symbol="ETHUSDT"))) == []
 
 
 def test_statistics_of_three_days_by_hand() -> None:
@@ -59,7 +109,7 @@ def test_statistics_of_three_days_by_hand() -> None:
             snapshot("100", day=0), snapshot("110", day=1, positions=1), snapshot("99", day=2, fees="1"),
             snapshot("108.9", day=3, fees="1"),
         ],
-        [filled(Side.BUY, "1", "50", fee="0.5"), filled(Side.SELL, "1", "60", fee="0.5")],
+        positions(filled(Side.BUY, "1", "50", fee="0.5"), filled(Side.SELL, "1", "60", fee="0.5")),
     )
     assert result is not None
     # Returns +10 %, -10 %, +10 %: mean 1/30, sample variance (2 x (1/15)^2 + (2/15)^2) / 2 = 0.0133.., 365 a year.
@@ -78,10 +128,10 @@ def test_statistics_of_three_days_by_hand() -> None:
 
 
 def test_wins_and_losses_are_weighed_against_each_other() -> None:
-    result = statistics([snapshot("100", day=0)], [
+    result = statistics([snapshot("100", day=0)], positions(
         filled(Side.BUY, "1", "100"), filled(Side.SELL, "1", "130"), filled(Side.BUY, "1", "100"),
         filled(Side.SELL, "1", "90"),
-    ])
+    ))
     assert result is not None
     assert (result.win_rate, result.profit_factor, result.expectancy) == (D("0.5"), 3, 10)
 
@@ -107,3 +157,70 @@ def test_snapshots_on_fills_count_for_drawdowns_but_not_for_returns() -> None:
     assert plain is not None and filled_between is not None
     assert plain.volatility == filled_between.volatility
     assert filled_between.max_drawdown == D("0.5")
+
+
+def test_a_liquidated_position_is_a_round_trip_that_lost_what_the_ledger_says() -> None:
+    [trip] = round_trips(positions(filled(Side.BUY, "2", "200", fee="1", time=5), Takeover("40", "3", time=9)))
+    # Taken over for 200 - 40 = 160; fees 1 + 3.
+    assert (trip.pnl, trip.closed_notional, trip.fees, trip.opened_at, trip.closed_at) == (-44, 160, 4, 5, 9)
+
+
+def test_funding_belongs_to_the_round_trip_it_was_settled_in() -> None:
+    trips = round_trips(positions(
+        filled(Side.SELL, "1", "100", time=1), Settled("2", time=2), Settled("-0.5", time=3), filled(Side.BUY, "1", "95", time=4),
+        filled(Side.BUY, "1", "95", time=5), filled(Side.SELL, "1", "96", time=6),
+    ))
+    # A short that received 1.5 and earned 5; then a long that earned 1, untouched by either settlement.
+    assert [(trip.side, trip.funding, trip.pnl) for trip in trips] == [(Side.SELL, D("1.5"), D("6.5")), (Side.BUY, 0, 1)]
+
+
+def test_a_position_closed_in_parts_is_one_round_trip_and_turns_over_what_was_traded() -> None:
+    events = positions(
+        filled(Side.BUY, "2", "200"), filled(Side.SELL, "1", "110"), filled(Side.BUY, "1", "90"), filled(Side.SELL, "2", "210")
+    )
+    [trip] = round_trips(events)
+    # 110 + 210 - 200 - 90 = 30; bought 3 in all; traded 610.
+    assert (trip.pnl, trip.quantity, trip.opened_notional, trip.closed_notional) == (30, 3, 290, 320)
+    found = statistics([snapshot("100", day=0)], events)
+    assert found is not None and found.turnover == D("6.1")
+
+
+def close(ours: Decimal | None, theirs: float) -> bool:
+    return ours is not None and math.isclose(float(ours), theirs, rel_tol=1e-9, abs_tol=1e-9)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.decimals(min_value=-20, max_value=25, places=2), min_size=3, max_size=60))
+def test_ratios_equal_an_independent_library(changes: list[Decimal]) -> None:
+    """Daily equity that moves by up to a quarter, as empyrical (of Quantopian's Zipline) sees it with 365 periods a year."""
+    equities = [D(100)]
+    for change in changes:
+        equities.append((equities[-1] * (100 + change) / 100).quantize(D("0.000001")))
+    found = statistics([snapshot(str(equity), day=day) for day, equity in enumerate(equities)], [])
+    assert found is not None
+    floats = np.array([float(equity) for equity in equities])
+    returns = np.diff(floats) / floats[:-1]
+    assert close(found.total_return, empyrical.cum_returns_final(returns))
+    assert close(found.volatility, empyrical.annual_volatility(returns, annualization=365))
+    assert close(found.max_drawdown, -empyrical.max_drawdown(returns))
+    if returns.std(ddof=1) > 1e-9:
+        assert close(found.sharpe, empyrical.sharpe_ratio(returns, annualization=365))
+    if (returns < 0).any():
+        assert close(found.sortino, empyrical.sortino_ratio(returns, annualization=365))
+    # Calmar of empyrical compounds; ours is the plain return a year against the deepest drawdown, as its docstring says.
+    deepest = -empyrical.max_drawdown(returns)
+    if deepest > 1e-9:
+        assert close(found.calmar, (floats[-1] / floats[0] - 1) * 365 / len(returns) / deepest)
+
+
+def test_costs_are_shares_of_the_gain_before_them() -> None:
+    last = msgspec.structs.replace(snapshot("112", day=1, fees="3"), funding=D("-5"))
+    found = statistics([snapshot("100", day=0), last], [])
+    # 12 gained, 3 fees and 5 funding paid: 20 before costs.
+    assert found is not None and (found.fees_share, found.funding_share) == (D("0.15"), D("-0.25"))
+
+
+@pytest.mark.parametrize("equity", ["100", "95"])
+def test_costs_have_no_share_of_a_gain_that_was_none(equity: str) -> None:
+    found = statistics([snapshot("100", day=0), snapshot(equity, day=1)], [])
+    assert found is not None and found.fees_share is None and found.funding_share is None
