@@ -170,7 +170,8 @@ class SessionSettings(Parameters):
                     raise ValueError(f"strategies.{strategy.name}.accounts must be among {', '.join(accounts)}, was {account}")
         for one in self.accounts:
             if one.leverage > self.risk.leverage_max:
-                raise ValueError(f"accounts.{one.name}.leverage must be at most LEVERAGE_MAX ({self.risk.leverage_max}), was {one.leverage}")
+                allowed = f"at most LEVERAGE_MAX ({self.risk.leverage_max})"
+                raise ValueError(f"accounts.{one.name}.leverage must be {allowed}, was {one.leverage}")
         return self
 
     def canonical(self) -> str:
