@@ -12,8 +12,8 @@ import pytest
 from streams.domain.parameters import AccountParameters, FeedParameters, RiskParameters, SessionSettings, StrategyParameters
 from streams.domain.records import LedgerEntry, LedgerKind, Level, PortfolioSnapshot, Position, Record
 from streams.domain.risk.state import RiskState
-from streams.exchange.push import Push
 from streams.exchange.push import Position as Place
+from streams.exchange.push import Push
 from streams.exchange.simulated import SimulatedFeed
 from streams.exchange.writer import FeedWriter
 from streams.log.codec import Codec
