@@ -163,7 +163,7 @@ class Story:
 
     def result(
         self, order: Order, *, price: str | Decimal, quantity: Decimal | None = None, fee: str | Decimal = "0",
-        status: ResultStatus = ResultStatus.FILLED, terminal: bool = True, after: str = "0.1",
+        status: ResultStatus = ResultStatus.FILLED, terminal: bool = True, after: str = "0.1", reason: str | None = None,
     ) -> list[Record]:
         """An answer to `order`, one round of latency later."""
         made = self.wait(after)
@@ -171,7 +171,7 @@ class Story:
         return made + self.tell("order_results", order.account, OrderResult(
             event_id=self._id("execution"), causation_id=order.event_id, correlation_id="", session="story",
             time=self.now, account=order.account, strategy=order.strategy, symbol=order.symbol,
-            order_id=order.event_id, side=order.side, status=status, terminal=terminal, reason=None, quantity=filled,
+            order_id=order.event_id, side=order.side, status=status, terminal=terminal, reason=reason, quantity=filled,
             price=D(price) if filled else None, notional=filled * D(price), cumulative_quantity=filled,
             remaining_quantity=order.quantity - filled, fee=D(fee), fee_asset="USDT",
             liquidity=Liquidity.TAKER, decision_mark=order.decision_mark, slippage_bps=None, latency_us=LATENCY,

@@ -34,7 +34,7 @@ class Terms(NamedTuple):
 
     def cheapest(self, mark: Decimal) -> Decimal:
         """The lowest, but for a market that falls: what the exchange's smallest notional is measured at."""
-        return min(mark, *self.prices) if self.prices else mark
+        return min([mark, *(price for price in self.prices if price > 0)])
 
 
 AT_MARKET = Terms()
