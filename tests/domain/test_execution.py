@@ -134,6 +134,7 @@ def test_what_a_fill_took_stays_taken():
     [
         (make_market(update_id=11, asks=levels("101:1")), ["102"]),
         (make_market(update_id=11, asks=levels("103:1")), ["101", "102"]),
+        (make_market(update_id=11, asks=levels("101:0")), ["102"]),  # 102 becomes the best: nobody spoke of it
         (make_market(update_id=11, bids=levels("101:0")), ["101", "102"]),
         (make_market(update_id=11, bid="99:5", ask="101:1"), ["101", "102"]),  # the ask is the one already shown
         (make_market(update_id=11, bid="99:5", ask="101:0.9"), ["102"]),

@@ -11,9 +11,10 @@ from streams.domain.execution.latency import Latency
 from streams.domain.execution.paper_exchange import on_order
 from streams.domain.execution.trades_only import MINUTE, Minute, Tape, hourly_volatility, model_fill
 from streams.domain.execution.venue import Terms, Venue, on_market
-from streams.domain.records import ResultStatus, Side
+from streams.domain.records import Liquidity, OrderType, ResultStatus, Side
 from streams.stages.state import decode_state, encode_state
-from tests.domain.market import START, D, make_market, make_order, make_snapshot, trade
+from tests.domain.execution_stories import Paper, said
+from tests.domain.market import START, D, make_instrument, make_market, make_order, make_snapshot, trade
 
 TERMS = Terms(None, FeeSchedule(D("0.0002"), D("0.0006"), "USDT"), Latency(50_000, 50_000))
 
@@ -100,3 +101,57 @@ def test_fills_are_worse_than_the_last_trade_and_within_what_was_traded(trades, 
             assert fill.price > last if side is Side.BUY else 0 <= fill.price < last
         assert decode_state(encode_state(venue), Venue) == venue
     assert filled <= sum(Decimal(quantity) for at, _, quantity in made if at >= minute - 1)
+
+
+# Orders with a limit price where no book was ever shown
+
+
+def make_paper(*deals: tuple[str, str, Side]) -> Paper:
+    paper = Paper(instrument=make_instrument(tick_size=D("0.01"), lot_size=D("0.1")))
+    for deal in deals:
+        paper.trades(deal)
+    return paper
+
+
+def test_limit_order_takes_at_the_models_price_and_its_rest_at_later_trades():
+    paper = make_paper(("100", "4", Side.BUY))
+    answers = paper.order(OrderType.LIMIT, Side.BUY, "6", limit="101")
+    # 5 bps + 10 bps · 400/400 of 100
+    assert said(answers) == [("PARTIAL", None, 4, D("100.15"), "trades_only")]
+    [more] = paper.trades(("100.5", "1", Side.SELL))
+    assert (said([more]), more.liquidity) == ([("PARTIAL", None, 1, D("100.5"), "trade_through")], Liquidity.TAKER)
+    assert paper.trades(("101.5", "9", Side.BUY)) == []
+    assert paper.trades(("101", "9", Side.SELL)) == [], "nobody knows who was ahead"
+    [last] = paper.trades(("100.9", "9", Side.SELL))
+    assert (said([last]), last.liquidity) == ([("FILLED", None, 1, 101, "trade_through")], Liquidity.MAKER)
+
+
+def test_trades_that_filled_a_resting_order_are_not_sold_again():
+    paper = make_paper(("100", "1", Side.BUY))
+    paper.order(OrderType.LIMIT, Side.BUY, "3", limit="99")
+    assert said(paper.trades(("98", "4", Side.SELL))) == [("FILLED", None, 3, 99, "trade_through")]
+    # 1 of the first minute's trades and 4 − 3 of the new ones are left.
+    assert [answer.quantity for answer in paper.order(OrderType.MARKET, Side.BUY, "9")] == [2, 0]
+
+
+def test_price_beyond_the_limit_is_not_taken():
+    paper = make_paper(("100", "4", Side.BUY))
+    [end] = paper.order(OrderType.IMMEDIATE_OR_CANCEL, Side.BUY, "4", limit="100.14")
+    assert end.reason == "NO_MORE_WITHIN_LIMIT"
+    [end] = paper.order(OrderType.FILL_OR_KILL, Side.SELL, "4.1", limit="90")
+    assert end.reason == "NOT_FILLABLE_AT_ONCE"
+    [end] = paper.order(OrderType.LIMIT_MAKER, Side.BUY, "1", limit="100")
+    assert end.reason == "WOULD_TAKE"
+    assert said(paper.order(OrderType.FILL_OR_KILL, Side.SELL, "4", limit="99.85"))[0][0] == "FILLED"
+
+
+def test_limit_order_for_a_symbol_without_any_market_is_rejected():
+    assert make_paper().order(OrderType.LIMIT, Side.BUY, "1", limit="100")[0].reason == "NO_TRADES"
+
+
+def test_first_book_gives_a_resting_order_its_place():
+    paper = make_paper(("100", "4", Side.BUY))
+    paper.order(OrderType.LIMIT, Side.BUY, "1", limit="99")
+    assert paper.ahead(paper.name) is None
+    paper.show(bids=["99:3"], asks=["101:1"])
+    assert paper.ahead(paper.name) == 3

@@ -104,11 +104,19 @@ def take_or_rest(venue: Venue, order: Working, *, now: int, terms: Terms) -> lis
         return answers
     if order.order_type in _NO_REST:
         return [*answers, _unfilled(venue, order, now=now, terms=terms)]
-    order.crossed, order.rested = crossed, not crossed
+    _take_place(venue, order, crossed=crossed, alone=price is None)
+    return answers
+
+
+def _take_place(venue: Venue, order: Working, *, crossed: bool, alone: bool) -> None:
+    """Among the resting orders; `alone`: nothing is displayed on the other side."""
     shown = displayed(venue.book, order.side, order.price)
     order.queue.ahead, order.queue.shown = (ZERO, None) if crossed else (shown, shown)
+    order.crossed, order.rested = crossed, not crossed
+    if alone:
+        # Beyond the last trade, or before any, nobody knows the market to be on the other side of its price.
+        order.crossed = venue.last_price is None or order.met_by(venue.last_price)
     rest(venue, order)
-    return answers
 
 
 def take(venue: Venue, order: Working, *, now: int) -> Fill | None:

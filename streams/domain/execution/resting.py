@@ -147,7 +147,9 @@ def _on_display(venue: Venue, now: int, terms: TermsOf) -> list[OrderResult]:
     answers = []
     for order in (*venue.buys, *venue.sells):
         best = touch(venue.book, venue.last_price, order.side)
-        if best is None or not order.met_by(best):
+        if best is None:
+            continue
+        if not order.met_by(best):
             order.crossed, order.rested = False, True
             continue
         if not order.remaining:

@@ -2,7 +2,8 @@
 What paper fills have taken from visible levels and the real market has not yet refreshed.
 
 The market does not know of paper fills, so a level stays as displayed; what was taken from it stays taken until word of that
-price comes: a delta or snapshot for it, a best bid/ask that shows another price or quantity there than before, or a void book.
+price comes: a delta or snapshot for it, a pushed best bid/ask that shows another price or quantity than before, or a void book.
+A level that becomes the best because better ones are gone has not been spoken of.
 """
 
 from collections.abc import Iterable, Iterator
@@ -32,9 +33,9 @@ def on_market(taken: Taken, data: MarketData, *, before: Top, after: Top, book: 
         taken.bids, taken.asks = [], []
         return
     if taken.bids:
-        taken.bids = _kept(taken.bids, data.bids, (before.bid, before.bid_quantity), (after.bid, after.bid_quantity))
+        taken.bids = _kept(taken.bids, data.bids, (before.bid, before.bid_quantity), (after.bid, after.bid_quantity), data.best_bid)
     if taken.asks:
-        taken.asks = _kept(taken.asks, data.asks, (before.ask, before.ask_quantity), (after.ask, after.ask_quantity))
+        taken.asks = _kept(taken.asks, data.asks, (before.ask, before.ask_quantity), (after.ask, after.ask_quantity), data.best_ask)
 
 
 def remaining(
@@ -67,8 +68,9 @@ def _kept(
     deltas: list[Level],
     before: tuple[Decimal | None, Decimal | None],
     after: tuple[Decimal | None, Decimal | None],
+    pushed: Decimal | None,
 ) -> list[TakenLevel]:
     refreshed = [delta.price for delta in deltas]
-    if after != before and after[0] is not None:
+    if pushed is not None and after != before and after[0] is not None:
         refreshed.append(after[0])
     return [level for level in gone if level.price not in refreshed]
