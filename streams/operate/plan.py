@@ -24,6 +24,9 @@ DEFAULT_STRATEGIES = STRATEGIES_FOLDER / "default.toml"
 SIMULATED_STRATEGIES = STRATEGIES_FOLDER / "simulated.toml"
 # A simulated market that no wall clock belongs to begins here: 2024-01-01 00:00 UTC.
 BACKTEST_START_TIME = 1_704_067_200_000_000
+# Event time between snapshots of states, and the longest there may be.
+STATE_SNAPSHOT_SECONDS = 60
+SNAPSHOT_SECONDS_MAX = 3600
 
 
 class Ask(NamedTuple):
@@ -87,6 +90,7 @@ def settings_of(ask: Ask) -> SessionSettings:
         settings = SessionSettings(
             session=ask.session, partitions=ask.partitions, accounts=accounts, strategies=strategies,
             risk=_risk(chosen.risk, feed), market=_market(chosen.market, feed, faults), feed=feed,
+            snapshot_interval_seconds=_once_a_candle(feed, STATE_SNAPSHOT_SECONDS),
         )  # fmt: skip
     except ValidationError as error:
         faults += faults_of(error, SessionSettings)
@@ -127,10 +131,15 @@ def _flat(values: Any, name: str = "") -> dict[str, Any]:
 
 
 def _risk(risk: RiskParameters, feed: FeedParameters) -> RiskParameters:
-    """Candles have no books to ask for; a file that asks for them all the same gets its refusals."""
-    if feed.kind != "candles" or "book_required" in risk.model_fields_set:
+    """Where the file says nothing else: candles have no books to ask for, and accounts are stated once a candle."""
+    if feed.interval_seconds is None:
         return risk
-    return risk.model_copy(update={"book_required": False})
+    fitting = {"book_required": False, "snapshot_seconds": _once_a_candle(feed, risk.snapshot_seconds)}
+    return risk.model_copy(update={name: value for name, value in fitting.items() if name not in risk.model_fields_set})
+
+
+def _once_a_candle(feed: FeedParameters, seconds: int) -> int:
+    return min(max(seconds, feed.interval_seconds or 0), SNAPSHOT_SECONDS_MAX)
 
 
 def _market(market: MarketParameters, feed: FeedParameters, faults: list[str]) -> MarketParameters:

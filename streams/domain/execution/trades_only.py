@@ -3,7 +3,8 @@ The price of a market order where a venue shows trades and no book: the original
 
 slippage in bps = 5 + 10 · notional / depth + 2 · 10,000 · volatility / √8760, against the last trade, always to the taker's harm.
 Without a book, `depth` is the quote volume traded in the present and the last minute, and volatility / √8760 is the volatility of
-one hour: √(60 · mean squared minute return) over the minutes of the last hour that had trades. No more is filled than was traded
+one hour: √(60 · sum of squared returns / minutes they span) over the minutes of the last hour that had trades. The whole is at most
+2,000 bps: in a market wilder than that the formula says nothing, least of all a price of zero. No more is filled than was traded
 in those two minutes and not yet filled on paper. Minutes are of logical time; the root, the returns and the price are
 rounded half to even at 12 places.
 """
@@ -23,6 +24,7 @@ BASE_BPS = Decimal(5)
 DEPTH_BPS = Decimal(10)
 VOLATILITY_FACTOR = Decimal(2)
 BPS = Decimal(10_000)
+BPS_MAX = Decimal(2_000)
 
 
 class Minute(msgspec.Struct):
@@ -74,9 +76,8 @@ def model_fill(
         return None
     last = recent[-1].close
     bps = BASE_BPS + quotient(DEPTH_BPS * filled * last, sum((minute.quote_volume for minute in recent), ZERO))
-    bps += VOLATILITY_FACTOR * BPS * hourly_volatility(tape)
-    factor = BPS + bps if side is Side.BUY else max(BPS - bps, ZERO)
-    price = quotient(last * factor, BPS)
+    bps = min(bps + VOLATILITY_FACTOR * BPS * hourly_volatility(tape), BPS_MAX)
+    price = quotient(last * (BPS + bps if side is Side.BUY else BPS - bps), BPS)
     if limit is not None and (price > limit if side is Side.BUY else price < limit):
         return None
     left = filled
@@ -88,10 +89,12 @@ def model_fill(
 
 
 def hourly_volatility(tape: Tape) -> Decimal:
-    """√(60 · mean squared return from minute to minute), a fraction of 1; 0 with fewer than two minutes."""
+    """√(60 · mean squared return of a minute), a fraction of 1; minutes without trades count. 0 with fewer than two with."""
     closes = [minute.close for minute in tape.minutes]
     returns = [quotient(new - old, old) for old, new in pairwise(closes)]
     if not returns:
         return ZERO
     squares = sum((value * value for value in returns), ZERO)
-    return amount(EXACT.sqrt(quotient(squares * MINUTES, Decimal(len(returns)))))
+    # Far apart, as the points of hourly candles are, returns are those of many minutes.
+    span = tape.minutes[-1].minute - tape.minutes[0].minute
+    return amount(EXACT.sqrt(quotient(squares * MINUTES, Decimal(span))))
