@@ -78,8 +78,10 @@ def costs(material: Material) -> Figure | None:
         if any(one.funding for one in snapshots):
             funding = _line(snapshots, lambda one: float(one.funding), name=f"funding received{owner}", colour=colour, shape="hv")
             data.append(funding | {"line": {"color": colour, "width": 1.6, "dash": "dot", "shape": "hv"}})
-    legend = {"orientation": "h", "y": 1.15, "x": 0}
-    layout = _layout(height=300) | {"xaxis": {"type": "date"}, "yaxis": {"title": {"text": "sum so far"}}, "legend": legend}
+    legend = {"orientation": "h", "y": -0.16, "x": 0}
+    layout = _layout(height=320 + 10 * len(data)) | {
+        "xaxis": {"type": "date"}, "yaxis": {"title": {"text": "sum so far"}} | _PLAIN, "legend": legend,
+    }  # fmt: skip
     return {"data": [one | {"showlegend": True} for one in data], "layout": layout} if data else None
 
 
