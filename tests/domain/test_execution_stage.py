@@ -5,7 +5,11 @@ import pytest
 
 from streams.domain.money import EXACT
 from streams.domain.parameters import ExecutionParameters, FeedParameters, SessionSettings
-from streams.domain.records import MarketData, Order, Record, ResultStatus, Side
+from streams.domain.records import MarketData, Order, OrderResult, OrderType, Record, ResultStatus, Side
+from streams.log.codec import Codec
+from streams.log.interface import Partition
+from streams.log.layout import Layout
+from streams.log.task import Task
 from streams.stages.contract import Event, Output
 from streams.stages.execution import ExecutionStage, ExecutionState
 from tests.domain.market import (
@@ -18,6 +22,7 @@ from tests.domain.market import (
     make_order,
     make_snapshot,
     recording,
+    trade,
 )
 
 ORDER_LATENCY, REPORT_LATENCY = 30_000, 70_000
@@ -130,6 +135,68 @@ def test_event_of_no_input_is_a_bug():
     stage = ExecutionStage(make_settings(), 0)
     with pytest.raises(AssertionError, match="execution has no input"):
         stage.step(stage.initial(0), Event(START, "marks", SYMBOL, None, "", "x"))
+
+
+def test_timer_of_no_kind_and_word_of_an_instrument_of_another_task():
+    run = Run(make_settings("AAA", "BBB", partitions=2), task=1).take(snapshot(symbol="BBB"), make_instrument(symbol="AAA"))
+    assert run.state.instruments.versions == {}
+    with pytest.raises(AssertionError, match="execution has no timer x"):
+        run.stage.step(run.state, Event(START, "timer", "BBB", None, "", "x"))
+
+
+def test_state_with_orders_that_rest_wait_and_travel_comes_back_whole():
+    settings = make_settings().model_copy(
+        update={"execution": ExecutionParameters(latency_model="spread", order_latency_spread_ms=500)}
+    )
+    run = Run(settings).take(make_instrument(), snapshot())
+    limit = {"order_type": OrderType.LIMIT, "limit_price": D(99), "expires_at": START + 60_000_000}
+    for number, fields in enumerate((limit, {"order_type": OrderType.STOP, "stop_price": D(90)}, limit)):
+        run.take(make_order(event_id=f"test/risk/{number}", **fields))
+        timer = run.stage.next_timer(run.state)
+        if number < 2:
+            run.state, _ = run.stage.step(run.state, Event(timer.time, "timer", timer.key, None, "", timer.name))
+    venue = run.state.venues[SYMBOL]
+    assert [len(venue.buys), len(venue.stops), len(venue.on_their_way)] == [1, 1, 1]
+    raw = run.stage.encode(run.state)
+    again = run.stage.decode(raw)
+    assert again == run.state and run.stage.encode(again) == raw
+    assert run.stage.next_timer(again) == run.stage.next_timer(run.state)
+
+
+def test_names_of_answers_come_from_what_caused_them_and_lead_back_to_the_order():
+    """A task over the stage: a fill on a market record, an end by a timer, an end by a cancellation."""
+    settings = make_settings()
+    task = Task(ExecutionStage(settings, 0), 0, Layout.of(settings), Codec.offline(), 60_000_000)
+    began = {"correlation_id": "live/feed/sim/BTCUSDT/0"}
+    limit = began | {"order_type": OrderType.LIMIT, "limit_price": D(99)}
+    cancel = {"order_type": OrderType.CANCEL, "target_order_id": "live/risk/3", "quantity": D(0), "correlation_id": "live/another"}
+    feed = [
+        snapshot(), make_market(START + 50_000, sequence=7, trades=[trade("98", "1", time=START + 50_000)]),
+        make_market(START + 200_000, sequence=8),
+    ]  # fmt: skip
+    orders = [
+        make_order(event_id="live/risk/1", time=START + 1, **limit),
+        make_order(event_id="live/risk/2", time=START + 2, expires_at=START + 90_000, **limit),
+        make_order(event_id="live/risk/3", time=START + 3, **limit),
+        make_order(event_id="live/risk/4", time=START + 50_000, **cancel),
+    ]
+    for topic, records in (("market_data", feed), ("orders", orders), ("instruments", [])):
+        one = task.merge.by_partition[Partition(topic, 0)]
+        for offset, record in enumerate(records):
+            one.record_read(offset, "", record.time, record)
+        one.watermark_read(99, START + 300_000)
+    task.run()
+    answers = [Codec.offline().decode(made.value, OrderResult) for made in task.collect().emissions]
+    assert [(one.order_id, one.status.value, one.event_id, one.causation_id, one.correlation_id) for one in answers] == [
+        ("live/risk/1", "FILLED", "live/execution/feed/sim/BTCUSDT/7/main/0", "test/feed/sim/BTCUSDT/7", "live/feed/sim/BTCUSDT/0"),
+        ("live/risk/3", "CANCELLED", "live/execution/risk/4/main/0", "live/risk/4", "live/feed/sim/BTCUSDT/0"),
+        (
+            "live/risk/2", "EXPIRED", f"live/execution/timer/expiry/BTCUSDT/{START + 90_000}/main/0",
+            f"live/timer/expiry/BTCUSDT/{START + 90_000}", "live/feed/sim/BTCUSDT/0",
+        ),
+    ]  # fmt: skip
+    assert answers[0].market_event_id == "test/feed/sim/BTCUSDT/7"
+    assert [one.time - one.fill_time for one in answers] == [REPORT_LATENCY] * 3
 
 
 @pytest.mark.parametrize("file", ["spot_btcusdt", "spot_ethusdt"])

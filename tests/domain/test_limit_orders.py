@@ -303,3 +303,34 @@ def test_paper_orders_never_match_each_other():
     # One real unit through all of them fills one of them: the seller met the bid.
     answers = paper.trades(("100", "1", SELL))
     assert [(one.side, one.quantity, one.price) for one in answers] == [(BUY, 1, D("100.5"))]
+
+
+def test_without_asks_on_display_trades_say_where_the_market_is():
+    paper = Paper()
+    paper.show(bids=["99:5"])
+    # Before any trade nobody knows the market to be above 100: the order gets the trades' own price.
+    paper.order(LIMIT, BUY, "4", limit="100")
+    [first] = paper.trades(("99.5", "1", SELL))
+    assert (said([first]), first.liquidity) == ([("PARTIAL", None, 1, D("99.5"), "trade_through")], Liquidity.MAKER)
+    assert paper.trades(("100.5", "1", BUY)) == []
+    assert said(paper.trades(("99.5", "1", SELL))) == [("PARTIAL", None, 1, 100, "trade_through")]
+    assert said(paper.trades(("99.5", "1", SELL))) == [("PARTIAL", None, 1, D("99.5"), "trade_through")]
+    assert paper.change(asks=["100.5:1"]) == []
+    assert said(paper.trades(("100", "1", SELL))) == [("FILLED", None, 1, 100, "queue_pessimistic")]
+
+
+def test_share_that_the_proportional_queue_leaves_is_filled_in_whole_lots():
+    paper = Paper(queue_model="proportional")
+    paper.show(bids=["99:3"], asks=["101:1"])
+    paper.order(LIMIT, BUY, "2", limit="99")
+    paper.change(bids=["99:2"])
+    paper.order(LIMIT, BUY, "2", limit="99", account="other")
+    paper.wait(200 * MS)
+    paper.change(bids=["99:1"])
+    paper.wait(200 * MS)
+    # 3 · 2/3 = 2 and 2 · 1/2 = 1 are ahead of main, 1 of other
+    paper.change(bids=["99:0.7"])
+    paper.wait(200 * MS)
+    # 0.7 ahead; with 1.25 traded 0.55 is left of it, in lots of 0.1
+    [fill] = paper.trades(("99", "1.25", SELL))
+    assert (fill.account, fill.quantity) == ("main", D("0.5"))

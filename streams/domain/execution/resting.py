@@ -14,7 +14,8 @@ an order's arrival on by their exchange time, so none fills it that happened bef
 it displays.
 
 Where the book is void, absent or crossed orders stay, and only trades through their price fill them; trades at their price say
-nothing then. So it is where a symbol has never shown a book. With the feed down nothing fills.
+nothing then. So it is where a symbol has never shown a book. Where only the order's own side is displayed, trades say where the
+market is. With the feed down nothing fills.
 """
 
 from collections.abc import Callable
@@ -27,8 +28,8 @@ from streams.domain.execution.paper_exchange import can_act, stop_price_source, 
 from streams.domain.execution.results import BOOK_THROUGH, TRADE_THROUGH, filled
 from streams.domain.execution.venue import Terms, Venue
 from streams.domain.execution.working import Fill, Working
-from streams.domain.money import ZERO, quotient
-from streams.domain.records import Liquidity, MarketData, OrderResult, Side, Trade
+from streams.domain.money import ZERO, floor_to, quotient
+from streams.domain.records import Instrument, Liquidity, MarketData, OrderResult, Side, Trade
 
 TermsOf = Callable[[str], Terms]
 
@@ -70,9 +71,8 @@ def _on_trades(venue: Venue, data: MarketData, whole: bool, terms: TermsOf) -> l
     for trade in data.trades:
         left = trade.quantity
         # A seller meets the bids first; what went through the price of the other side is theirs.
-        sides = (venue.buys, venue.sells) if trade.aggressor is Side.SELL else (venue.sells, venue.buys)
-        for orders in sides:
-            left = _on_trade(orders, trade, left, whole, data.time, parts, terms)
+        for side in (Side.BUY, Side.SELL) if trade.aggressor is Side.SELL else (Side.SELL, Side.BUY):
+            left = _on_trade(venue, side, trade, left, whole, data.time, parts, terms)
     if venue.tape.minutes:
         # No book was ever shown: the model must not sell the same trades once more.
         venue.tape.minutes[-1].available -= sum((part.quantity for got in parts.values() for part in got), ZERO)
@@ -86,20 +86,22 @@ def _on_trades(venue: Venue, data: MarketData, whole: bool, terms: TermsOf) -> l
 
 
 def _on_trade(
-    orders: list[Working], trade: Trade, left: Decimal, whole: bool, now: int, parts: Parts, terms: TermsOf
+    venue: Venue, side: Side, trade: Trade, left: Decimal, whole: bool, now: int, parts: Parts, terms: TermsOf
 ) -> Decimal:
     """What is left of the trade after one side's orders."""
     through = ZERO
-    for order in orders:
+    # Whether the display says where the other side stands; where it does not, trades say it.
+    faced = whole and touch(venue.book, venue.last_price, side) is not None
+    for order in venue.buys if side is Side.BUY else venue.sells:
         if trade.time < order.acted_at:
             continue
         if not order.met_by(trade.price):
-            if not whole:
+            if not faced:
                 order.crossed, order.rested = False, True
             continue
         price, model = order.price, TRADE_THROUGH
         if order.crossed:
-            if whole:
+            if faced:
                 continue
             price = trade.price
         elif trade.price == order.price:
@@ -109,13 +111,20 @@ def _on_trade(
             model = f"queue_{terms(order.account).queue.name}"
         else:
             queues.on_traded_through(order.queue)
-            order.crossed = not whole
+            order.crossed = not faced
         got = parts.setdefault(order.order_id, [])
-        quantity = min(left, order.remaining - sum((part.quantity for part in got), ZERO))
+        quantity = _in_lots(left, order.remaining - sum((part.quantity for part in got), ZERO), terms(order.account).instrument)
         if quantity:
             left -= quantity
             got.append(_Part(quantity, price, Liquidity.MAKER if order.rested else Liquidity.TAKER, model))
     return left
+
+
+def _in_lots(left: Decimal, wanted: Decimal, instrument: Instrument | None) -> Decimal:
+    """All that is wanted, else what is left in whole lots: a queue model may leave a share that nobody trades."""
+    if left >= wanted or instrument is None:
+        return min(left, wanted)
+    return floor_to(left, instrument.lot_size)
 
 
 def _fills(parts: list[_Part]) -> list[Fill]:
