@@ -26,7 +26,7 @@ class MarketConditions(msgspec.Struct):
     """
     One symbol's indicators, and its `regime`: None before the first candle.
 
-    `candidate`: what the newest `bars` candles in a row have spoken for; 0 where the newest spoke for what holds.
+    `candidate`: what the newest candles have spoken for, `bars` of them in a row for something other than what held.
     `atr`, `volatility`: the newest, as marks carry them; None while they warm up.
     """
 
@@ -56,7 +56,7 @@ def on_candle(state: MarketConditions, candle: Candle, settings: RegimeSettings)
     state.candidate = spoken
     if state.bars < settings.regime_bars:
         return None
-    state.regime, state.bars = spoken, 0
+    state.regime = spoken
     return _record(candle, spoken, adx, ratio)
 
 

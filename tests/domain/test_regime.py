@@ -176,10 +176,11 @@ def test_atr_and_volatility_are_rounded_at_12_places():
     assert market.state.volatility > 0
 
 
-def test_limits_that_overlap_are_refused_with_both_values():
+@pytest.mark.parametrize("limit", ["25", "30"])
+def test_limits_that_overlap_are_refused_with_both_values(limit):
     with pytest.raises(ValueError) as fault:
-        MarketParameters.model_validate({"regime_adx_range": "30", "regime_adx_trend": "25", "atr_period": "14"})
-    assert faults_of(fault.value, MarketParameters) == ["REGIME_ADX_RANGE must be below REGIME_ADX_TREND (25), was 30"]
+        MarketParameters.model_validate({"regime_adx_range": limit})
+    assert faults_of(fault.value, MarketParameters) == [f"REGIME_ADX_RANGE must be below REGIME_ADX_TREND (25), was {limit}"]
 
 
 def test_each_setting_has_its_range():
@@ -203,7 +204,7 @@ def test_each_setting_has_its_range():
 def test_defaults_are_the_documented_ones():
     made = MarketParameters()
     assert (made.regime_atr_ratio, made.regime_adx_trend, made.regime_adx_range, made.regime_bars) == (D("0.03"), 25, 20, 3)
-    assert (made.atr_period, made.adx_period) == (14, 14)
+    assert (made.atr_period, made.adx_period, made.volatility_candles) == (14, 14, 60)
 
 
 def test_crash_of_march_2020_is_chaos_by_the_hour():
