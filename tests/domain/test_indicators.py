@@ -15,10 +15,10 @@ from streams.domain.indicators import (
     AdxState,
     Atr,
     AtrState,
+    AverageState,
     Bands,
     Bollinger,
     Ema,
-    EmaState,
     Macd,
     MacdState,
     MacdValue,
@@ -59,11 +59,11 @@ def test_simple_average_is_the_mean_of_the_newest_values():
 
 def test_exponential_average_begins_with_the_mean_and_moves_by_two_over_n_plus_one():
     # Seed (1+2+6)/3 = 3; k = 2/4: 3 + (4−3)/2 = 3.5; 3.5 + (1−3.5)/2 = 2.25
-    assert values(Ema(3), EmaState(), [1, 2, 6, 4, 1]) == [None, None, 3, D("3.5"), D("2.25")]
+    assert values(Ema(3), AverageState(), [1, 2, 6, 4, 1]) == [None, None, 3, D("3.5"), D("2.25")]
 
 
 def test_average_of_one_value_is_that_value():
-    assert values(Ema(1), EmaState(), [5, 7]) == [5, 7]
+    assert values(Ema(1), AverageState(), [5, 7]) == [5, 7]
 
 
 def test_rsi_is_the_share_of_gains_smoothed_by_wilder():
@@ -177,7 +177,7 @@ periods = st.integers(2, 6)
 
 @given(candle_series(), periods)
 def test_averages_equal_a_recomputation(candles, n):
-    window, ema = WindowState(), EmaState()
+    window, ema = WindowState(), AverageState()
     for place, candle in enumerate(candles):
         closes = closes_of(candles[: place + 1])
         assert near(Sma(n).on_value(window, candle.close), mean(closes[-n:]) if len(closes) >= n else None)
@@ -276,7 +276,7 @@ def test_macd_equals_a_recomputation(candles, fast, above, signal):
 
 
 KINDS: list[tuple[Any, type]] = [
-    (Sma(3), WindowState), (Ema(3), EmaState), (Rsi(3), RsiState), (Macd(2, 4, 2), MacdState), (Bollinger(3, D(2)), WindowState),
+    (Sma(3), WindowState), (Ema(3), AverageState), (Rsi(3), RsiState), (Macd(2, 4, 2), MacdState), (Bollinger(3, D(2)), WindowState),
     (Atr(3), AtrState), (Adx(3), AdxState), (Volatility(3, 60), VolatilityState),
 ]  # fmt: skip
 

@@ -10,9 +10,9 @@ from streams.domain.indicators import (
     AdxState,
     Atr,
     AtrState,
+    AverageState,
     Bollinger,
     Ema,
-    EmaState,
     Macd,
     MacdState,
     Rsi,
@@ -69,7 +69,7 @@ def test_simple_average_equals_ta_lib(candles):
 
 @pytest.mark.parametrize("period", [12, 26])
 def test_exponential_average_equals_ta_lib(candles, period):
-    state = EmaState()
+    state = AverageState()
     found = ours(candles, lambda candle: Ema(period).on_value(state, candle.close))
     agree(found, [talib.EMA(column(candles, "close"), period)], first=period - 1)
 

@@ -15,13 +15,14 @@ Deliberately ignored: time. A window without trades makes no candle, and so no v
 from streams.domain.indicators.adx import Adx, AdxState
 from streams.domain.indicators.atr import Atr, AtrState
 from streams.domain.indicators.bollinger import Bands, Bollinger
-from streams.domain.indicators.ema import Ema, EmaState
+from streams.domain.indicators.ema import Ema
 from streams.domain.indicators.macd import Macd, MacdState, MacdValue
 from streams.domain.indicators.rsi import Rsi, RsiState
 from streams.domain.indicators.sma import Sma, WindowState
+from streams.domain.indicators.smoothing import AverageState
 from streams.domain.indicators.volatility import Volatility, VolatilityState
 
 __all__ = [
-    "Adx", "AdxState", "Atr", "AtrState", "Bands", "Bollinger", "Ema", "EmaState", "Macd", "MacdState", "MacdValue", "Rsi",
+    "Adx", "AdxState", "Atr", "AtrState", "AverageState", "Bands", "Bollinger", "Ema", "Macd", "MacdState", "MacdValue", "Rsi",
     "RsiState", "Sma", "Volatility", "VolatilityState", "WindowState",
 ]  # fmt: skip

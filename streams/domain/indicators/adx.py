@@ -3,7 +3,7 @@ The average directional index after Wilder: how much of the movement goes one wa
 
 Of each candle the larger of (rise of the high, fall of the low) counts, if above zero, as movement up or down. Sums over n − 1
 moves, then Wilder's smoothing: sum − sum/n + new. The directional index is 100 · |up − down| / (up + down), 0 where nothing moved;
-the true range by which both are usually divided cancels out of it. The average of the first n of them, then smoothed like ATR.
+the true range by which both are usually divided cancels out of it. ADX is its average by Wilder's smoothing.
 
 That the sums begin with n − 1 moves, not n, is TA-Lib's way, and so everybody's numbers.
 """
@@ -14,15 +14,16 @@ from typing import NamedTuple
 import msgspec
 
 from streams.domain.indicators.rounding import working
+from streams.domain.indicators.smoothing import WILDER, AverageState, average, smooth
 from streams.domain.money import ZERO
 from streams.domain.records import Candle
 
 
 class AdxState(msgspec.Struct):
     """
-    High and low of the newest candle. `moves` counts up to n − 1, `indexes` up to n.
+    High and low of the newest candle; `moves` counts up to n − 1.
 
-    `up`, `down`: smoothed movement; `held`: the sum of the first n indexes, from then on their average.
+    `up`, `down`: smoothed movement; `indexes`: the average of the directional indexes.
     """
 
     high: Decimal | None = None
@@ -30,8 +31,7 @@ class AdxState(msgspec.Struct):
     moves: int = 0
     up: Decimal = ZERO
     down: Decimal = ZERO
-    indexes: int = 0
-    held: Decimal = ZERO
+    indexes: AverageState = msgspec.field(default_factory=AverageState)
 
 
 class Adx(NamedTuple):
@@ -55,19 +55,9 @@ class Adx(NamedTuple):
             return None
         state.up = working(state.up - state.up / n + up)
         state.down = working(state.down - state.down / n + down)
-        self._average(state)
-        return self.value(state)
+        movement = state.up + state.down
+        index = 100 * abs(state.up - state.down) / movement if movement else ZERO
+        return smooth(state.indexes, index, period=n, weight=WILDER)
 
     def value(self, state: AdxState) -> Decimal | None:
-        return state.held if state.indexes == self.period else None
-
-    def _average(self, state: AdxState) -> None:
-        n, movement = self.period, state.up + state.down
-        index = 100 * abs(state.up - state.down) / movement if movement else ZERO
-        if state.indexes == n:
-            state.held = working((state.held * (n - 1) + index) / n)
-            return
-        state.indexes += 1
-        state.held = working(state.held + index)
-        if state.indexes == n:
-            state.held = working(state.held / n)
+        return average(state.indexes, self.period)

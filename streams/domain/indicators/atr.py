@@ -1,7 +1,7 @@
 """
 The average true range after Wilder: how far the price goes in one candle, gaps between candles included, in the price's unit.
 
-The average of the first n true ranges, then smoothed: (previous · (n − 1) + new) / n. The first candle has no true range.
+The true range spans high, low and the close before; the first candle has none.
 """
 
 from decimal import Decimal
@@ -9,17 +9,15 @@ from typing import NamedTuple
 
 import msgspec
 
-from streams.domain.indicators.rounding import working
-from streams.domain.money import ZERO
+from streams.domain.indicators.smoothing import WILDER, AverageState, average, smooth
 from streams.domain.records import Candle
 
 
 class AtrState(msgspec.Struct):
-    """`ranges` counts up to the period; until then `held` is the sum of the true ranges, from then on their average."""
+    """The newest close, and the average of the true ranges."""
 
     close: Decimal | None = None
-    ranges: int = 0
-    held: Decimal = ZERO
+    ranges: AverageState = msgspec.field(default_factory=AverageState)
 
 
 class Atr(NamedTuple):
@@ -31,15 +29,8 @@ class Atr(NamedTuple):
         before, state.close = state.close, candle.close
         if before is None:
             return None
-        n, true_range = self.period, max(candle.high, before) - min(candle.low, before)
-        if state.ranges == n:
-            state.held = working((state.held * (n - 1) + true_range) / n)
-            return state.held
-        state.ranges += 1
-        state.held += true_range
-        if state.ranges == n:
-            state.held = working(state.held / n)
-        return self.value(state)
+        true_range = max(candle.high, before) - min(candle.low, before)
+        return smooth(state.ranges, true_range, period=self.period, weight=WILDER)
 
     def value(self, state: AtrState) -> Decimal | None:
-        return state.held if state.ranges == self.period else None
+        return average(state.ranges, self.period)

@@ -1,21 +1,9 @@
-"""
-The exponential moving average: k = 2/(n+1), seeded by the simple average of the first n values.
-"""
+"""The exponential moving average: k = 2/(n+1), seeded by the simple average of the first n values."""
 
 from decimal import Decimal
 from typing import NamedTuple
 
-import msgspec
-
-from streams.domain.indicators.rounding import working
-from streams.domain.money import ZERO
-
-
-class EmaState(msgspec.Struct):
-    """`seen` counts up to the period; until then `held` is the sum of the values, from then on the average."""
-
-    seen: int = 0
-    held: Decimal = ZERO
+from streams.domain.indicators.smoothing import EXPONENTIAL, AverageState, average, smooth
 
 
 class Ema(NamedTuple):
@@ -23,17 +11,8 @@ class Ema(NamedTuple):
 
     period: int
 
-    def on_value(self, state: EmaState, value: Decimal) -> Decimal | None:
-        n = self.period
-        if state.seen == n:
-            # previous + (value − previous) · 2/(n+1), with the one division at the end.
-            state.held = working((state.held * (n - 1) + 2 * value) / (n + 1))
-            return state.held
-        state.seen += 1
-        state.held += value
-        if state.seen == n:
-            state.held = working(state.held / n)
-        return self.value(state)
+    def on_value(self, state: AverageState, value: Decimal) -> Decimal | None:
+        return smooth(state, value, period=self.period, weight=EXPONENTIAL)
 
-    def value(self, state: EmaState) -> Decimal | None:
-        return state.held if state.seen == self.period else None
+    def value(self, state: AverageState) -> Decimal | None:
+        return average(state, self.period)

@@ -9,17 +9,18 @@ from typing import NamedTuple
 
 import msgspec
 
-from streams.domain.indicators.ema import Ema, EmaState
+from streams.domain.indicators.ema import Ema
 from streams.domain.indicators.rounding import working
+from streams.domain.indicators.smoothing import AverageState
 from streams.domain.money import ZERO
 
 
 class MacdState(msgspec.Struct):
     """The three averages, and the newest `line`."""
 
-    fast: EmaState = msgspec.field(default_factory=EmaState)
-    slow: EmaState = msgspec.field(default_factory=EmaState)
-    signal: EmaState = msgspec.field(default_factory=EmaState)
+    fast: AverageState = msgspec.field(default_factory=AverageState)
+    slow: AverageState = msgspec.field(default_factory=AverageState)
+    signal: AverageState = msgspec.field(default_factory=AverageState)
     line: Decimal = ZERO
 
 
