@@ -172,7 +172,10 @@ def test_a_strategy_without_success_loses_its_share_for_three_days() -> None:
     assert told.score == D("-0.001")
     assert broken_rule_of(told) is None
     assert story.signal(Side.BUY, "100").rejection_code == "STRATEGY_COOLING_DOWN"
-    assert story.signal(Side.BUY, "100", strategy="other").approved, "the other one's record is its own"
+    other = story.signal(Side.BUY, "100", strategy="other")
+    assert other.approved, "the other one's record is its own"
+    story.result(other, price="100")
+    story.result(story.signal(Side.SELL, "100", strategy="other"), price="100")
     made = story.wait_until(told.time + 3 * DAY)
     assert shares(made)[-1] == ("momentum", TREND, D("0.3"))
     assert story.state.allocation_timer is None

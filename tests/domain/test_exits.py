@@ -133,7 +133,11 @@ def test_a_new_position_is_not_guarded_by_the_old_ones_levels() -> None:
 def test_an_exit_is_held_back_by_a_halt_or_a_stale_price_and_nothing_else(
     prices: list[Any], gap: bool, feed_down: bool, command: CommandKind | None, stale: bool
 ) -> None:
-    story = Story(make_settings(max_position_pct=D("0.25"), max_symbol_exposure_pct=D("0.25")))
+    # Every limit that counts is used up by the entry alone.
+    story = Story(make_settings(
+        documented=True, max_open_positions=1, max_trades_an_hour=1, max_orders_a_second=1, max_consecutive_losses=1,
+        max_slippage_bps=D(11), stop_out_cooldown_sec=86_400,
+    ))
     story.long("100")
     for _ in range(2):  # failures never hold an exit back, whatever they latch
         story.reject(story.signal(Side.SELL, "100"))

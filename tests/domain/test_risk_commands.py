@@ -151,3 +151,16 @@ def test_a_reset_starts_the_peak_anew_or_the_breaker_would_trip_again() -> None:
         "COMMAND_TAKEN", "RESET by ann: circuit breakers cleared, peak equity is now 95000; mode RUNNING",
     )
     assert story.signal(Side.BUY, "75").approved
+
+
+def test_a_command_that_nobody_knows_is_refused() -> None:
+    assert said(Story().command(CommandKind.UNKNOWN))[1].endswith("the command is not known to this version")
+
+
+def test_flatten_leaves_an_exit_on_its_way_to_its_end_and_closes_what_is_left() -> None:
+    story = Story()
+    story.long("100")
+    exit_order = story.signal(Side.SELL, "100")
+    assert said(story.command(CommandKind.FLATTEN))[1].endswith("0 exits ordered, 1 already in flight, 0 refused")
+    story.result(exit_order, price="100", quantity=D(40))
+    assert [(o.purpose, o.quantity) for o in only(Order, story.mark("100"))] == [(Purpose.EXIT, 60)]

@@ -128,6 +128,16 @@ def test_a_trade_is_forgotten_after_an_hour_and_an_order_after_a_second() -> Non
     assert len(story.account().entry_times) == 1 and len(story.account().order_times) == 1
 
 
+def test_an_entry_that_rested_for_more_than_an_hour_is_forgotten_already_when_it_ends() -> None:
+    story = Story(make_settings(entries={"entry_order_type": "LIMIT", "entry_expiry_sec": 7200}), symbols=SYMBOLS)
+    story.mark("100")
+    order = story.signal(Side.BUY, "100")
+    story.mark("100", symbol="ETHUSDT", after="3601")
+    assert story.signal(Side.BUY, "100", symbol="ETHUSDT").approved
+    story.result(order, price="1", quantity=D(0), status=ResultStatus.EXPIRED)
+    assert len(story.account().entry_times) == 1, "the other one's"
+
+
 def test_exits_are_counted_as_orders_and_never_refused_for_their_count() -> None:
     story = Story(make_settings(documented=True, max_orders_a_second=1))
     story.mark("100")
