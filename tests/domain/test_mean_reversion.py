@@ -65,7 +65,10 @@ def test_side_is_that_of_the_band_and_its_own_limit():
 
 def test_close_on_the_band_is_inside():
     # Two closes lie exactly one σ from their mean.
-    assert run(100, 90, 80, 70, 60, BOLLINGER_PERIOD="2", BOLLINGER_SIGMAS="1").ideas == {}
+    for closes in ((100, 90, 80, 70, 60), (60, 70, 80, 90, 100)):
+        found = run(*closes, BOLLINGER_PERIOD="2", BOLLINGER_SIGMAS="1")
+        assert found.ideas == {}
+        assert found.diagnosis.startswith("0 of 5 candles closed outside the bands")
 
 
 def test_price_that_stands_still_after_a_fall_is_no_signal():
