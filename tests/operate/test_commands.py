@@ -158,6 +158,18 @@ def test_refusals_of_another_command_are_not_taken_for_this_ones() -> None:
     assert len([one for one in market.records("alerts") if isinstance(one, Alert) and one.code.startswith("COMMAND")]) == 4
 
 
+def test_two_operators_at_once_each_get_their_own_answer() -> None:
+    market = Market()
+    market.go_on(5)
+    requests = [Request(CommandKind.RESUME_CONFIRM, "ada", "too soon"), Request(CommandKind.HALT, "bob", "a drill")]
+    sent = [send(market.log, market.codec, market.settings, request, now=NOON) for request in requests]
+    market.go_on(1)
+    for one, operator, taken in zip(sent, ("ada", "bob"), (False, True), strict=True):
+        with closing(Confirmation(market.log, market.codec, one)) as confirmation:
+            assert confirmation.look()
+            assert [(outcome.taken, f"by {operator}:" in outcome.message) for outcome in confirmation.outcomes()] == [(taken, True)] * 2
+
+
 def test_faults_of_a_request_are_said_at_once_and_nothing_is_sent() -> None:
     market = Market()
     with pytest.raises(ConfigError) as refused:

@@ -158,8 +158,10 @@ def test_equal_sessions_have_equal_reports(seen: Material) -> None:
 def test_words_of_a_session_cannot_become_markup(busy: Backtest) -> None:
     seen = material(busy)
     evil = "</script><script>alert(1)</script>"
-    page = report(seen._replace(reasons={evil: evil}))
+    page = report(seen._replace(reasons={evil: evil}, prices={evil: seen.prices["BTCUSDT"]}))
     assert evil not in page and "&lt;/script&gt;&lt;script&gt;alert(1)" in page
+    found = Page(page)
+    assert not found.open and list(found.charts["prices"]) == [evil]
 
 
 def test_report_into_a_folder_that_is_not_there_is_refused(seen: Material, tmp_path: Path) -> None:
