@@ -1,5 +1,7 @@
 """Funding: paid at its time at the newest mark, noticed when it is missing, never paid twice."""
 
+from typing import Any
+
 from streams.domain.parameters import AccountParameters
 from streams.domain.records import Alert, LedgerEntry, LedgerKind, PortfolioSnapshot, Position, Record, Side
 from streams.stages.contract import Timer
@@ -69,6 +71,13 @@ def test_a_rate_that_comes_late_is_settled_then_and_after_the_grace_not_at_all()
     assert missing(other.wait_until(MIDNIGHT + 60 * SECOND)) == [("main", MIDNIGHT + 60 * SECOND, 60)]
     assert paid(other.funding("0.0001", settlement=MIDNIGHT)) == []
     assert paid(other.funding("0.0001", settlement=MIDNIGHT - 100 * SECOND)) == []
+
+
+def test_a_rate_of_long_ago_is_not_settled_even_where_nobody_waited_for_it() -> None:
+    story = PerpetualStory()
+    story.opened()
+    assert paid(story.funding("0.0001", settlement=story.now - 60 * SECOND - 1)) == []
+    assert paid(story.funding("0.0001", settlement=story.now - 60 * SECOND)) == [("momentum", -1)]
 
 
 def test_a_settlement_that_nobody_announced_is_reported_once_and_the_next_is_awaited() -> None:
@@ -151,14 +160,32 @@ def test_a_payment_that_uses_the_margin_up_liquidates_at_the_settlement() -> Non
     assert story.account().portfolio.equity == 0
 
 
-def test_with_cross_margin_funding_comes_out_of_the_balance() -> None:
-    account = AccountParameters(leverage=D(10), margin_mode="CROSS")
+def poor(rate: str, *, fee: str = "9900", **changes: Any) -> PerpetualStory:
+    """.02 BTC at 50,000 bind 100; of 10,000 a fee leaves as much or less; then a settlement."""
+    account = AccountParameters.model_validate({"leverage": D(10), "initial_equity": D(10_000)} | changes)
     story = PerpetualStory(make_perpetual_settings(accounts=[account]))
-    story.opened()
-    story.funding("0.0001", settlement=MIDNIGHT)
-    assert paid(story.wait_until(MIDNIGHT)) == [("momentum", -1)]
+    story.mark("50000", symbol=PERPETUAL)
+    story.result(story.signal(Side.BUY, "50000", symbol=PERPETUAL), price="50000", fee=fee)
+    story.funding(rate, settlement=MIDNIGHT)
+    story.wait_until(MIDNIGHT)
+    return story
+
+
+def margin_of(story: PerpetualStory) -> object:
     position = story.account().position(PERPETUAL, "momentum")
-    assert position is not None and position.margin == 1000
+    assert position is not None
+    return position.margin
+
+
+def test_with_cross_margin_funding_comes_out_of_the_balance() -> None:
+    assert margin_of(poor("0.05", margin_mode="CROSS")) == 100
+    assert margin_of(poor("0.05")) == 50
+
+
+def test_no_more_of_the_margin_is_taken_than_was_paid_and_none_where_the_position_received() -> None:
+    # The balance lacks 40 of the margin already; a payment of 10 takes 10.
+    assert margin_of(poor("0.01", fee="9940")) == 90
+    assert margin_of(poor("-0.01", fee="9940")) == 100
 
 
 def test_a_rate_of_zero_settles_without_a_line_in_the_ledger() -> None:

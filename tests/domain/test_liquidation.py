@@ -11,6 +11,7 @@ from streams.domain.records import (
     PortfolioSnapshot,
     Position,
     Record,
+    RiskMode,
     Side,
 )
 from streams.domain.rules import broken_rule
@@ -209,3 +210,14 @@ def test_a_drawdown_that_a_liquidation_shows_trips_its_breakers_at_once() -> Non
     story.opened()
     records = story.mark("45250", symbol=PERPETUAL)
     assert codes(records) == ["LIQUIDATED", "DAILY_DRAWDOWN"]
+    assert [(s.reason, s.risk_mode) for s in only(PortfolioSnapshot, records)] == [("LIQUIDATION", RiskMode.REDUCE_ONLY)]
+
+
+def test_the_liquidation_fee_is_not_taken_from_what_the_account_does_not_have() -> None:
+    # .02 BTC bind 100 of the 100 that a fee of 9,900 leaves: nothing is left for the exchange's fee.
+    account = AccountParameters(leverage=D(10), initial_equity=D(10_000))
+    story = PerpetualStory(make_perpetual_settings(accounts=[account]))
+    story.mark("50000", symbol=PERPETUAL)
+    story.result(story.signal(Side.BUY, "50000", symbol=PERPETUAL), price="50000", fee="9900")
+    assert entries(story.mark("45250", symbol=PERPETUAL)) == [(LedgerKind.LIQUIDATION, -100)]
+    assert story.account().portfolio.cash == 0

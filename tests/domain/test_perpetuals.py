@@ -79,6 +79,7 @@ def test_mexc_levels_rise_by_their_steps_from_the_first() -> None:
         (D("0.5"), D("0.005"), D("0.01")), (D(1), D("0.01"), D("0.02")), (D("1.5"), D("0.015"), D("0.03")),
     ]
     assert [t.leverage_max for t in MEXC] == [100, 50, D("33.333333333333")]
+    assert maintenance_margin(MEXC, quantity=D("0.5"), cost=D(100)) == D("0.5"), "the first level holds .5"
     # By quantity the price says nothing: 0.6 BTC stand in level 2 at 10 as at 50,000.
     assert maintenance_margin(MEXC, quantity=D("0.6"), cost=D(6)) == D("0.06")
     assert liquidated_at("-0.6", "50000", tiers=MEXC) == 54_500
