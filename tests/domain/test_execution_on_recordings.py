@@ -173,7 +173,7 @@ def test_resting_orders_fill_on_a_recording_as_a_plain_recomputation_says(file):
         plain = list(recomputed(records, order))
         fills = [(one.fill_time, one.quantity, one.model) for one in mine if one.model.startswith(("queue", "trade"))]
         ends = [one.fill_time for one in mine if one.terminal and one.status is not ResultStatus.FILLED]
-        until = min([one.fill_time for one in mine if one.model == "book_through"] + ends, default=1 << 62)
+        until = min([one.fill_time for one in mine if one.quantity and one.model.startswith("book")] + ends, default=1 << 62)
         assert [one for one in fills if one[0] <= until] == [one for one in plain if one[0] <= until]
         compared += len(fills)
         for one in mine:

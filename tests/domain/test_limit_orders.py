@@ -99,7 +99,7 @@ def test_book_that_comes_through_the_price_fills_at_it_then_at_what_is_displayed
     assert said([partial]) == [("PARTIAL", None, 2, 99, "book_through")]
     assert paper.trades(("98.5", "2", BUY)) == []  # of the displayed size, which is gone
     [more] = paper.change(asks=["98.5:1"])
-    assert said([more]) == [("PARTIAL", None, 1, D("98.5"), "book_through")]
+    assert said([more]) == [("PARTIAL", None, 1, D("98.5"), "book_walk")]
     assert more.liquidity is Liquidity.MAKER
 
 

@@ -6,8 +6,8 @@ A resting order gets, and pays the maker fee at its own price for:
 2. trades through its price, to the quantity traded (`trade_through`);
 3. a displayed book that has come through its price, to the quantity displayed (`book_through`).
 While the displayed market stays within its price (`crossed`), its price is no longer the market's: it then gets what is newly
-displayed, at the displayed price. An order that takes on arrival and whose rest the market still reaches goes on like that too, with
-the taker fee, until it has once stood clear of the market; from then on it makes.
+displayed, at the displayed prices (`book_walk`). An order that takes on arrival and whose rest the market still reaches goes on
+like that too, with the taker fee, until it has once stood clear of the market; from then on it makes.
 
 Paper orders share what is there: by price, then by arrival; a trade's quantity and a level's are given out once. Trades count from
 an order's arrival on by their exchange time, so none fills it that happened before it was there. A record's trades come before what
@@ -177,7 +177,7 @@ def _made(order: Working, fill: Fill) -> Fill:
     if not order.rested:
         return fill
     if order.crossed:
-        return fill._replace(liquidity=Liquidity.MAKER, model=BOOK_THROUGH)
+        return fill._replace(liquidity=Liquidity.MAKER)
     return Fill(fill.quantity, fill.quantity * order.price, order.price, Liquidity.MAKER, BOOK_THROUGH)
 
 
