@@ -15,7 +15,7 @@ from streams.domain.risk.funding import follow_funding
 from streams.domain.risk.liquidation import liquidate
 from streams.domain.risk.orders import order_exit
 from streams.domain.risk.proposal import seconds
-from streams.domain.risk.state import Account, Market, RiskState, Rules
+from streams.domain.risk.state import MICROSECONDS, Account, Market, RiskState, Rules
 from streams.domain.risk.step import Step
 
 
@@ -105,7 +105,7 @@ def on_stale(step: Step, state: RiskState, rules: Rules, symbol: str) -> None:
     for account in _concerned(state, rules, symbol):
         step.alert(
             account.name, AlertCode.DATA_STALE, AlertLevel.CRITICAL,
-            f"no market data of {symbol} for {seconds(rules.stale_after):f} s: no orders in it until it is back",
+            f"no market data of {symbol} for {rules.stale_after // MICROSECONDS} s: no orders in it until it is back",
             symbol=symbol, measured=age, limit=seconds(rules.stale_after), action="see whether the feed runs",
         )
 
