@@ -13,10 +13,7 @@ from streams.cli.options import Bootstrap, Postgres, Registry, connection_of, da
 from streams.operate.reconcile import SINK_SECONDS_MAX, Report, reconcile
 from streams.operate.runtime import open_runtime
 
-app = typer.Typer(help="What stands in Postgres, against what stands on the topics.", no_args_is_help=True)
 
-
-@app.command("reconcile")
 def reconcile_command(
     context: typer.Context,
     session: Annotated[str, typer.Option("--session", help="The session to compare.")] = "live",

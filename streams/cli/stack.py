@@ -12,8 +12,6 @@ from rich.table import Table
 from streams.cli.options import stack_of
 from streams.operate.stack import PART_NAMES, PartState, PartStatus
 
-app = typer.Typer(help="Kafka, registry, Connect and Postgres on this machine.", no_args_is_help=True)
-
 Parts = Annotated[str, typer.Option("--parts", metavar="PART,…", help=f"Only these, of: {', '.join(PART_NAMES)}.")]
 ALL_PARTS = ",".join(PART_NAMES)
 STATE_STYLES = {
@@ -24,7 +22,6 @@ STATE_STYLES = {
 }
 
 
-@app.command()
 def up(context: typer.Context, parts: Parts = ALL_PARTS) -> None:
     """
     Start what is not up; it stays up when this command ends.
@@ -42,7 +39,6 @@ def up(context: typer.Context, parts: Parts = ALL_PARTS) -> None:
     stack_of(context).up(_names(parts), report=typer.echo)
 
 
-@app.command()
 def down(
     context: typer.Context,
     parts: Parts = ALL_PARTS,
@@ -64,7 +60,6 @@ def down(
     stack_of(context).down(_names(parts), delete_data=delete_data, report=typer.echo)
 
 
-@app.command()
 def status(
     context: typer.Context,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object for each part, for programs.")] = False,

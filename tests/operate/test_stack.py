@@ -16,9 +16,11 @@ from pathlib import Path
 import httpx
 import psycopg
 import pytest
+from click.testing import Result
 from typer.testing import CliRunner
 
-from streams.cli.stack import app
+from streams.cli.__main__ import app
+from streams.cli.options import Invocation
 from streams.errors import StackError
 from streams.operate.stack import PART_NAMES, PartState, Stack
 from streams.operate.stack.process import wait_until
@@ -54,6 +56,11 @@ def environment(stack: Stack) -> dict[str, str]:
     """What a user would export to reach this stack from the command line."""
     values = stack.settings.model_dump(mode="json", exclude_none=True)
     return {f"CDB_STACK_{name.upper()}": str(value) for name, value in values.items()}
+
+
+def cdb(stack: Stack, *words: str) -> Result:
+    """A command of a user who chose this stack."""
+    return CliRunner().invoke(app, list(words), obj=Invocation(environment(stack)))
 
 
 def test_second_up_changes_nothing_and_takes_less_than_a_second(pair: Stack) -> None:
@@ -131,17 +138,16 @@ def test_database_refuses_a_wrong_password_and_listens_on_loopback_only(pair: St
 
 
 def test_command_line_shows_starts_and_ends_the_stack(pair: Stack) -> None:
-    runner = CliRunner(env=environment(pair))
-    shown = runner.invoke(app, ["status", "--json"])
+    shown = cdb(pair, "status", "--json")
     assert shown.exit_code == 1, "registry and Connect are not up here"
     found = {each["name"]: each["state"] for each in json.loads(shown.stdout)}
     assert found == {"kafka": "healthy", "postgres": "healthy", "registry": "stopped", "connect": "stopped"}
-    assert "postgres: ended" in runner.invoke(app, ["down", "--parts", "postgres"]).stdout
-    started = runner.invoke(app, ["up", "--parts", "kafka,postgres"])
+    assert "postgres: ended" in cdb(pair, "down", "--parts", "postgres").stdout
+    started = cdb(pair, "up", "--parts", "kafka,postgres")
     assert started.exit_code == 0, started.output
     assert "postgres: up on port" in started.stdout
     assert "kafka: was up on port" in started.stdout
-    assert "healthy" in runner.invoke(app, ["status"]).stdout
+    assert "healthy" in cdb(pair, "status").stdout
 
 
 def test_stack_of_a_killed_test_run_is_removed(tmp_path: Path) -> None:
@@ -176,7 +182,7 @@ def test_whole_stack_is_healthy_and_small(stack: Stack) -> None:
     found = stack.status()
     assert {each.name: each.state for each in found} == dict.fromkeys(PART_NAMES, PartState.HEALTHY)
     assert sum(each.memory_bytes or 0 for each in found) < MEMORY_BYTES_MAX
-    shown = CliRunner(env=environment(stack)).invoke(app, ["status"])
+    shown = cdb(stack, "status")
     assert shown.exit_code == 0, shown.output
 
 
