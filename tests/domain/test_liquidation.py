@@ -123,6 +123,16 @@ def test_what_fills_after_the_takeover_of_an_exit_is_void() -> None:
     assert account.position(PERPETUAL, "momentum") is None
 
 
+def test_an_exit_that_found_nothing_to_reduce_is_no_failure_of_ours() -> None:
+    story = PerpetualStory()
+    story.opened()
+    story.mark("46000", symbol=PERPETUAL)
+    leaving = story.signal(Side.SELL, "46000", symbol=PERPETUAL)
+    story.mark("45000", symbol=PERPETUAL)
+    story.reject(leaving)
+    assert story.account().failures_in_a_row == 0 and not story.account().in_flight
+
+
 def test_what_an_entry_still_opens_after_the_takeover_is_closed_at_once() -> None:
     story = PerpetualStory()
     story.mark("50000", symbol=PERPETUAL)

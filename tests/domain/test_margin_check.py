@@ -13,6 +13,8 @@ from streams.domain.records import CommandKind, Order, Side
 from tests.domain.perpetual_stories import PERPETUAL, PerpetualStory, make_perpetual, make_perpetual_settings
 from tests.domain.risk_stories import D, Story, make_settings
 
+UNIT = D("0.000000000002")
+
 
 def account(**changes: Any) -> AccountParameters:
     return AccountParameters.model_validate({"leverage": D(10), "shorts_allowed": True} | changes)
@@ -51,6 +53,35 @@ def test_the_default_distance_refuses_leverage_10_and_approves_5(side: Side) -> 
     far = PerpetualStory(make_perpetual_settings(accounts=[account(leverage=5)], min_liquidation_distance=D("0.15")))
     order = asked(far, side)
     assert order.approved and margin_findings(order)["LIQUIDATION_DISTANCE"] == (True, "0.195", "0.15")
+
+
+@pytest.mark.parametrize(("at_least", "code"), [("0.095", None), ("0.0950001", "LIQUIDATION_DISTANCE")])
+def test_exactly_the_distance_asked_for_is_enough(at_least: str, code: str | None) -> None:
+    story = PerpetualStory(make_perpetual_settings(accounts=[account()], min_liquidation_distance=D(at_least)))
+    assert asked(story).rejection_code == code
+
+
+def test_what_is_measured_is_the_position_with_the_order() -> None:
+    # .2 BTC at 50,000 bind 1,000; .196 more at 51,000 (a tenth of 100,200) bind 999.6: value 19,996, maintenance 99.98. It
+    # is refused anyway, since the position is open already.
+    story = PerpetualStory(make_perpetual_settings(
+        max_position_pct=D("0.25"), max_symbol_exposure_pct=D(1), risk_per_trade_pct=D("0.04"),
+    ))
+    story.opened()
+    found = margin_findings(asked(story, price="51000"))
+    liquidated = (D(19_996) - D("1999.6") + D("99.98")) / D("0.396")
+    assert found["POSITION_ABOVE_TIERS"][1] == "19996"
+    assert D(found["LIQUIDATION_DISTANCE"][1]) == pytest.approx((D(51_000) - liquidated) / D(51_000), abs=UNIT)
+
+
+def test_an_exit_in_flight_binds_nothing() -> None:
+    story = PerpetualStory()
+    story.opened()
+    assert asked(story, Side.SELL).reduce_only
+    story.tell("instruments", "ETH_USDT", make_perpetual(symbol="ETH_USDT"))
+    story.mark("50000", symbol="ETH_USDT")
+    order = story.signal(Side.BUY, "50000", symbol="ETH_USDT")
+    assert margin_findings(order)["MARGIN_NOT_AVAILABLE"] == (True, "1006", "99000")
 
 
 def test_a_position_that_would_be_liquidated_at_the_mark_is_refused_with_no_distance_asked_for() -> None:
