@@ -36,7 +36,7 @@ class Run:
             self.state, outputs = self.stage.step(self.state, event)
         timer = self.stage.next_timer(self.state)
         assert timer is None or timer.time > event.time or (timer.time == event.time and event.topic == "timer")
-        assert all(output.record.time == event.time for output in outputs)
+        assert all(output.record.time == event.time and output.topic in self.stage.outputs for output in outputs)
         self.outputs += outputs
         if self.recode:
             self.state = self.stage.decode(self.stage.encode(self.state))
