@@ -8,8 +8,8 @@ from typing import Annotated, NamedTuple
 
 import typer
 
+from streams.operate.candle_ask import CandleAsk
 from streams.operate.connection import Connection
-from streams.operate.plan_candles import CandleAsk
 from streams.operate.stack import Stack, StackSettings
 
 Session = Annotated[str, typer.Option(metavar="NAME", help="The session.")]

@@ -25,8 +25,8 @@ from pyarrow import csv, feather, parquet
 
 from streams.domain.money import SCALE, amount
 from streams.errors import ConfigError, FeedError
+from streams.exchange.candle_names import SUFFIXES
 
-SUFFIXES = (".feather", ".parquet", ".csv", ".txt", ".csv.gz", ".txt.gz")
 PRICES = ("open", "high", "low", "close")
 AMOUNTS = (*PRICES, "volume")
 COLUMNS = ("time", *AMOUNTS)
@@ -128,11 +128,6 @@ def read_candles(path: str, content: Content = Content.CANDLES) -> CandleTable:
         None if close_times is None else _times(path, first, "close_time", close_times),
         {name: _numbers(path, first, name, found[name]) for name in AMOUNTS},
     )
-
-
-def is_candle_file(path: Path) -> bool:
-    """Whether the file's ending is one of candles."""
-    return path.name.endswith(SUFFIXES)
 
 
 def moment(time: int) -> str:

@@ -67,6 +67,10 @@ class Feed(Protocol):
     @property
     def kind(self) -> str: ...
 
+    @property
+    def candles(self) -> int:
+        """How many candles it reads; 0 where it reads none."""
+
     def instruments(self) -> list[InstrumentSpec]:
         """What the symbols are, one for each."""
 

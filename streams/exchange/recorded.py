@@ -91,6 +91,7 @@ class RecordedFeed:
     """Files of raw frames, merged. The same files give the same pushes, at any speed and from any position."""
 
     kind = "recorded"
+    candles = 0
 
     def __init__(
         self, files: tuple[str, ...], instruments_folder: Path = FOLDER, *, duration_seconds: int | None = None

@@ -14,7 +14,6 @@ import msgspec
 
 from streams.domain.parameters import SessionSettings
 from streams.errors import StreamsError
-from streams.exchange.candles import CandleFeed
 from streams.exchange.guard import refuse_second_feed
 from streams.exchange.instruments import FOLDER
 from streams.exchange.pacing import Outcome, Pace, Runner, speed_of
@@ -65,6 +64,9 @@ def feed_of(settings: SessionSettings, instruments_folder: Path = FOLDER) -> Fee
                 settings.feed.files, instruments_folder, duration_seconds=settings.feed.duration_seconds
             )
         case "candles":
+            # Only here: pyarrow takes a while to import, and no other feed needs it.
+            from streams.exchange.candles import CandleFeed  # noqa: PLC0415 (see above)
+
             return CandleFeed(settings.feed, instruments_folder)
         case "simulated":
             return SimulatedFeed(settings.feed, instruments_folder)

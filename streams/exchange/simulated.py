@@ -98,6 +98,7 @@ class SimulatedFeed:
     """The market of one seed. The same parameters give the same pushes, from any position."""
 
     kind = EXCHANGE
+    candles = 0
 
     def __init__(self, parameters: FeedParameters, instruments_folder: Path = FOLDER) -> None:
         """Raises: ConfigError for a symbol that the instruments file does not give a market."""

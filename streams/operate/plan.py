@@ -12,10 +12,10 @@ from pydantic import ValidationError
 from streams.domain.faults import faults_of
 from streams.domain.parameters import AccountParameters, FeedParameters, MarketParameters, RiskParameters, SessionSettings
 from streams.errors import ConfigError
-from streams.exchange.candle_files import is_candle_file
+from streams.exchange.candle_names import is_candle_file
 from streams.exchange.recorded import RecordedFeed
 from streams.operate.accounts import accounts_of, trading
-from streams.operate.plan_candles import CandleAsk, candle_parameters
+from streams.operate.candle_ask import CandleAsk
 from streams.operate.stack.settings import PROJECT_FOLDER
 from streams.operate.strategies import StrategiesFile, strategies_from
 
@@ -158,6 +158,9 @@ def _feed(ask: Ask) -> FeedParameters:
     if ask.symbols and ask.kind != "simulated":
         raise ConfigError(f"--symbol must be given for the simulated feed alone, was {', '.join(ask.symbols)} with --feed {ask.kind}")
     if ask.kind == "candles":
+        # Reading candles needs pyarrow, which takes a while to import: sessions without candles start without it.
+        from streams.operate.plan_candles import candle_parameters  # noqa: PLC0415 (see above)
+
         return candle_parameters(ask.files, ask.candles, duration_seconds=common["duration_seconds"], now=ask.now)
     if ask.candles != CandleAsk():
         raise ConfigError(f"{', '.join(ask.candles.options)} must not be given without candles, was given with --feed {ask.kind}")

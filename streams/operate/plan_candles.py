@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from pydantic import ValidationError
 
@@ -23,30 +23,12 @@ from streams.exchange.candle_series import instrument_of
 from streams.exchange.candles import CandleFeed
 from streams.exchange.instruments import FOLDER, InstrumentSpec, venue_instruments
 from streams.exchange.simulated import EXCHANGE as SIMULATED
+from streams.operate.candle_ask import CandleAsk
 
 _OF_FREQTRADE = re.compile(r"^([A-Z0-9]+)_([A-Z0-9]+?)(_[A-Z0-9]+)?-\d+[smhd](?:-(\w+))?\.")
 _SYMBOL_FIRST = re.compile(r"^([A-Z0-9]+(?:_USD[TC]?)?)[_.-]")
 _INTERVAL = re.compile(r"^(\d+)([smhd]?)$")
 _SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86_400}
-
-
-class CandleAsk(NamedTuple):
-    """What was asked for of candles; None and empty where nothing was said. Texts as the person wrote them."""
-
-    instruments: tuple[str, ...] = ()
-    interval: str | None = None
-    path: str | None = None
-    path_steps: int | None = None
-    start: str | None = None
-    end: str | None = None
-    marks: tuple[Path, ...] = ()
-    funding: tuple[Path, ...] = ()
-
-    @property
-    def options(self) -> list[str]:
-        """The options that were given."""
-        words = {"instruments": "--instrument", "path_steps": "--path-steps", "start": "--from", "end": "--to"}
-        return [words.get(name, f"--{name}") for name, value in self._asdict().items() if value is not None and value != ()]
 
 
 def candle_parameters(

@@ -12,7 +12,6 @@ from typing import NamedTuple
 from streams.domain.parameters import SessionSettings
 from streams.domain.records import Command, JournalEntry
 from streams.errors import ConfigError, FeedError
-from streams.exchange.candles import CandleFeed
 from streams.exchange.pacing import Runner
 from streams.exchange.push import FundingNotice, Push
 from streams.exchange.service import feed_of
@@ -131,7 +130,7 @@ def backtest(
     for worker in workers:
         worker.close()
     return Backtest(
-        log, codec, settings, counts[0], counts[1], error, candles=feed.candles if isinstance(feed, CandleFeed) else 0,
+        log, codec, settings, counts[0], counts[1], error, candles=feed.candles,
         gaps=writer.counters.gaps, seconds=wall.monotonic() - began,
     )  # fmt: skip
 

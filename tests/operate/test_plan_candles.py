@@ -7,8 +7,8 @@ import pytest
 
 from streams.domain.parameters import SessionSettings
 from streams.errors import ConfigError
+from streams.operate.candle_ask import CandleAsk
 from streams.operate.plan import Ask, going_on, settings_of
-from streams.operate.plan_candles import CandleAsk
 from tests.exchange.candle_stories import MINUTE, NOON, line, write_csv
 
 

@@ -13,8 +13,8 @@ from streams.domain.records import PortfolioSnapshot, Record
 from streams.exchange.wall import SystemWall
 from streams.log.journal import read_range
 from streams.log.layout import Layout
+from streams.operate.candle_ask import CandleAsk
 from streams.operate.plan import Ask, settings_of
-from streams.operate.plan_candles import CandleAsk
 from streams.operate.runtime import STAGES
 from streams.operate.stack.settings import PROJECT_FOLDER
 from streams.replay.backtest import Backtest, backtest
