@@ -5,7 +5,7 @@ from decimal import Decimal
 from typing import NamedTuple
 
 from streams.domain.ids import market_id
-from streams.domain.parameters import FeedParameters, MarketParameters, SessionSettings, StrategyParameters
+from streams.domain.parameters import FeedParameters, MarketParameters, RiskParameters, SessionSettings, StrategyParameters
 from streams.domain.records import Instrument, InstrumentKind, InstrumentStatus, Level, MarketData, Record, Side, Trade
 
 SYMBOLS = ("ADAUSDT", "BTCUSDT", "ETHUSDT")
@@ -20,7 +20,7 @@ class Written(NamedTuple):
 
 
 def make_settings(*, partitions: int = 1, risk_tasks: int = 1, session: str = "sim", **changes: object) -> SessionSettings:
-    """All kinds of strategies on candles of five seconds, one of them in both accounts."""
+    """All kinds of strategies on candles of five seconds; one of them in both accounts, by orders that take and by two that rest."""
     accounts = ({"name": "alpha"}, {"name": "beta", "initial_equity": "5000"})
     kinds = {
         "momentum": {"SIGNAL_LOOKBACK_MIN": "1", "SIGNAL_THRESHOLD_PCT": "0.05", "SIGNAL_MIN_VOLUME": "0"},
@@ -28,11 +28,19 @@ def make_settings(*, partitions: int = 1, risk_tasks: int = 1, session: str = "s
         "trend": {"EMA_FAST": "2", "EMA_SLOW": "4", "MACD_SIGNAL": "2", "ADX_PERIOD": "3", "ADX_MIN": "10"},
     }  # fmt: skip
     held_in = {"momentum": ("alpha", "beta"), "mean_reversion": ("beta",), "trend": ("alpha",)}
+    ways = {
+        "resting": {"entry_order_type": "LIMIT", "entry_limit_offset_bps": "2", "entry_expiry_sec": 2},
+        "stopping": {"entry_order_type": "STOP", "entry_stop_offset_bps": "1", "entry_expiry_sec": 1},
+    }  # fmt: skip
+    strategies = [{"name": kind, "kind": kind, "accounts": held_in[kind], "parameters": own} for kind, own in kinds.items()]
+    strategies += [strategies[0] | {"name": name} | way for name, way in ways.items()]
+    risk = RiskParameters.model_validate({
+        "allocation_warmup": "0.3", "max_trades_an_hour": 10_000, "max_positions_a_symbol": 5, "max_open_positions": 15,
+        "max_symbol_exposure_pct": "0.3", "max_position_pct": "0.03", "stop_out_cooldown_sec": 0,
+    })  # fmt: skip
     return SessionSettings(
-        session=session, partitions=partitions, risk_tasks=risk_tasks, accounts=accounts,
-        strategies=tuple(
-            StrategyParameters(name=kind, kind=kind, accounts=held_in[kind], parameters=own) for kind, own in kinds.items()
-        ),
+        session=session, partitions=partitions, risk_tasks=risk_tasks, accounts=accounts, risk=risk,
+        strategies=tuple(StrategyParameters.model_validate(one) for one in strategies),
         market=MarketParameters(candle_seconds=5, candle_grace_ms=1000, atr_period=3, adx_period=3, volatility_candles=5, regime_bars=2),
         feed=FeedParameters(symbols=SYMBOLS), snapshot_interval_seconds=20, **changes,
     )  # fmt: skip
