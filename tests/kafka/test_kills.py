@@ -63,7 +63,7 @@ def test_tasks_of_a_killed_worker_move_to_the_other_one_of_its_stage(
     """Slot 1 dies for good: the supervisor is not asked, so only the other worker can go on with its task."""
     settings = busy_settings(fresh_session(), recordings, seconds=40, partitions=2)
     memory = undisturbed(settings)
-    running = theatre.session(settings, speed="5x", slots=2)
+    running = theatre.session(settings, speed="2x", slots=2)
     running.start()
     try:
         until(lambda: min(running.progress().frontiers.values()) > 0, "every task having stepped")

@@ -9,9 +9,12 @@ from tests.proofs.tier import Tier
 
 KILLS, SIMULATIONS, ALTERATIONS = 10, 50, 200
 
+# Who is killed in one session, each at a moment of its own.
+VICTIMS = {"processes": PROCESSES, "parts": PARTS}
+
 
 class Case(NamedTuple):
-    """`test`: the function that takes it; `subject`: whom it kills, else empty; `number`: counts those of a kind from 0."""
+    """`test`: the function that takes it; `subject`: whom it kills (of `VICTIMS`), else empty; `number`: counts those of a kind from 0."""
 
     test: str
     subject: str
@@ -24,7 +27,7 @@ class Case(NamedTuple):
 
 def all_cases() -> list[Case]:
     """Mixed, so that any number of them from the first on holds each kind in its share."""
-    found = [Case("kill", victim, number, KILLS) for victim in (*PROCESSES, *PARTS) for number in range(KILLS)]
+    found = [Case("kills", subject, number, KILLS) for subject in VICTIMS for number in range(KILLS)]
     found += [Case("simulation", "", number, SIMULATIONS) for number in range(SIMULATIONS)]
     found += [Case("alteration", "", number, ALTERATIONS) for number in range(ALTERATIONS)]
     found.append(Case("outage", "", 0, 1))

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.proofs.soak import ALTERATIONS, CASES, KILLS, SIMULATIONS, all_cases
+from tests.kafka.story import PARTS, PROCESSES
+from tests.proofs.soak import ALTERATIONS, CASES, KILLS, SIMULATIONS, VICTIMS, all_cases
 from tests.proofs.tier import Tier
 
 # Each case notes that it ran; `stop` holds the name of the one that Ctrl-C hits.
@@ -73,7 +74,7 @@ def test_interrupted_tier_goes_on_where_it_was_and_another_seed_begins_anew(tmp_
 
 def test_soak_holds_ten_kills_of_each_and_the_rest_and_any_first_part_of_it_holds_every_kind() -> None:
     cases = all_cases()
-    assert len(cases) == len(set(cases)) == CASES == 7 * KILLS + SIMULATIONS + ALTERATIONS + 1
-    kills = Counter(case.subject for case in cases if case.test == "kill")
-    assert set(kills.values()) == {10}
-    assert {case.test for case in cases[: CASES // 2 + 1]} == {"kill", "simulation", "alteration", "outage"}
+    assert len(cases) == len(set(cases)) == CASES == 2 * KILLS + SIMULATIONS + ALTERATIONS + 1
+    kills = Counter(victim for case in cases if case.test == "kills" for victim in VICTIMS[case.subject])
+    assert kills == dict.fromkeys((*PROCESSES, *PARTS), 10)
+    assert {case.test for case in cases[: CASES // 2 + 1]} == {"kills", "simulation", "alteration", "outage"}
