@@ -4,7 +4,7 @@ import pytest
 
 from streams.domain.records import InstrumentStatus, Liquidity, OrderType, ResultStatus
 from tests.domain.execution_stories import BUY, MS, ORDER_LATENCY, SELL, START, Paper, said
-from tests.domain.market import D, make_instrument, make_market
+from tests.domain.market import D, levels, make_instrument, make_market
 
 LIMIT, MAKER = OrderType.LIMIT, OrderType.LIMIT_MAKER
 IOC, FOK = OrderType.IMMEDIATE_OR_CANCEL, OrderType.FILL_OR_KILL
@@ -334,3 +334,18 @@ def test_share_that_the_proportional_queue_leaves_is_filled_in_whole_lots():
     # 0.7 ahead; with 1.25 traded 0.55 is left of it, in lots of 0.1
     [fill] = paper.trades(("99", "1.25", SELL))
     assert (fill.account, fill.quantity) == ("main", D("0.5"))
+
+
+def test_order_filled_by_a_records_trades_takes_nothing_of_what_it_displays():
+    paper = make_paper()
+    paper.market()
+    paper.order(LIMIT, BUY, "1", limit="99")
+    answers = paper.trades(("98.9", "5", SELL), bids=levels("99:0"), asks=levels("98.9:1"))
+    assert said(answers) == [("FILLED", None, 1, 99, "trade_through")]
+    assert paper.venue.taken.asks == []
+
+
+def test_record_that_says_nothing_leaves_a_symbol_without_a_market():
+    paper = Paper()
+    paper.market()
+    assert paper.order(LIMIT, BUY, "1", limit="99")[0].reason == "NO_TRADES"
