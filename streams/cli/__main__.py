@@ -7,9 +7,11 @@ over; 130 interrupted.
 
 from __future__ import annotations
 
+import faulthandler
 import gc
 import logging
 import os
+import signal
 import sys
 import traceback
 from collections.abc import Mapping, Sequence
@@ -92,6 +94,8 @@ def main() -> None:
     # What was imported stays to the end: no need to walk it ever again.
     gc.freeze()
     gc.set_threshold(*GARBAGE_THRESHOLDS)
+    # `kill -USR1` shows where every thread stands: the only word of a process that hangs in a library.
+    faulthandler.register(signal.SIGUSR1)
     sys.exit(run(sys.argv[1:], os.environ))
 
 
