@@ -28,7 +28,11 @@ TAIL = 10_000_000
 class Simulation:
     """A session on a memory log whose every freedom is drawn from `rng`."""
 
-    def __init__(self, settings: SessionSettings, market: list[Written], rng: random.Random, *, workers: int = 1) -> None:
+    def __init__(
+        self, settings: SessionSettings, market: list[Written], rng: random.Random, *, workers: int = 1,
+        stages: tuple[StageFactory, ...] = STAGES,
+    ) -> None:
+        self.stages = stages
         self.settings, self.market, self.rng, self.workers_each = settings, market, rng, workers
         self.layout = Layout.of(settings)
         self.codec = Codec.offline()
@@ -41,7 +45,7 @@ class Simulation:
         self.commands = 0
         self.overfull: list[tuple[int, int]] = []  # queue length beyond what its limits allow
         self.workers: dict[tuple[int, int], Worker] = {}
-        for stage in range(len(STAGES)):
+        for stage in range(len(stages)):
             for slot in range(workers):
                 self._start(stage, slot)
 
@@ -52,7 +56,7 @@ class Simulation:
             wait_s=0.0, journal_idle_s=rng.choice((0.0, 1e9)), promise_s=0.0,
         )  # fmt: skip
         self.workers[stage, slot] = Worker(
-            self.log, STAGES[stage], self.settings, self.codec, slot=str(slot), code_version="test", limits=limits
+            self.log, self.stages[stage], self.settings, self.codec, slot=str(slot), code_version="test", limits=limits
         )
 
     def feed_turn(self, count: int) -> None:
