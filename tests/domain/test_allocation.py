@@ -112,6 +112,12 @@ def test_a_good_score_keeps_the_share_and_a_bad_one_takes_it_once() -> None:
     assert share_of(confirmed(TREND), record, DEFAULTS).fraction == 0
 
 
+def test_a_score_of_zero_takes_the_share() -> None:
+    record = TrackRecord()
+    found = [on_closed_trade(record, D(0), number * DAY, DEFAULTS) for number in range(30)]
+    assert found == [False] * 29 + [True]
+
+
 def test_after_the_cool_down_the_score_begins_anew_and_the_returns_stay() -> None:
     record = TrackRecord()
     for number in range(130):

@@ -5,8 +5,9 @@ Drawdowns are fractions of the peak, or of the day's first equity, realized and 
 reached.
 - The day's loss holds the account to exits until 00:00 UTC.
 - Drawdown from the peak closes everything at once, then halts, until an operator's RESET.
-- Failed executions hold the account to exits until RESET: what cannot be executed reliably must not grow. An order
-  that ends without any fill, for whatever reason but our own CANCEL, is a failure; any fill ends the row.
+- Failed executions hold the account to exits until RESET: what cannot be executed reliably must not grow. A
+  market order that ends without any fill is a failure, another one where the exchange refuses it for more than its own
+  terms; any fill ends the row.
 """
 
 from collections.abc import Iterator

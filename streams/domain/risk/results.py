@@ -59,8 +59,6 @@ def on_order_result(step: Step, state: RiskState, rules: Rules, account: Account
 
 def _has_failed(order: InFlight, result: OrderResult) -> bool:
     """Whether an end without any fill is a fault of the execution, rather than what the order itself provides for."""
-    if order.cancel_sent:
-        return False
     return order.order_type is OrderType.MARKET or (
         result.status is ResultStatus.REJECTED and result.reason not in OWN_TERMS
     )
