@@ -36,7 +36,7 @@ RECIPES = {
 def main(
     kind: Annotated[Kind, typer.Argument(help="soak: kills, seeded sessions, alterations; fuzz: the suite's properties.")],
     seed: Annotated[int, typer.Option(help="Where all randomness comes from.")] = 1,
-    count: Annotated[int, typer.Option(min=1, help="At most so many cases (soak), examples of each property (fuzz).")] = 0,
+    count: Annotated[int | None, typer.Option(min=1, help="At most so many cases (soak), examples of each property (fuzz).")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="The outcome on standard output.")] = False,
 ) -> None:
     """A proof that was interrupted goes on where it was, as long as seed, count and commit are the same."""
