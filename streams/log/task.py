@@ -160,7 +160,8 @@ class Task:
                     break
                 self._moment(time)
                 if self._waiting_topics and not complete:
-                    horizon = min(self._horizon(), until)
+                    # What the state promised may end with what it just put out; this moment is stepped all the same.
+                    horizon = max(time, min(self._horizon(), until))
         assert horizon < NEVER, f"{self.stage.name} task {self.number} has no input that bounds its time"
         self._cut_snapshots(horizon + 1)
         self.frontier = max(self.frontier, horizon)
