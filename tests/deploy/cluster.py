@@ -35,7 +35,10 @@ HEALTHY_SECONDS_MAX = 180
 # Docker asks this often; the compose file's own interval is for services that stay.
 HEALTH_INTERVAL_S = 0.5
 OWNER = "cdb.tests.pid"
-PORTS = ("KAFKA_PORT", "REGISTRY_PORT", "CONNECT_PORT", "POSTGRES_PORT")
+STOP_S = 30
+PORTS = (
+    "KAFKA_PORT", "REGISTRY_PORT", "CONNECT_PORT", "POSTGRES_PORT", "FEED_PORT", "SIGNALS_PORT", "RISK_PORT", "EXECUTION_PORT",
+)  # fmt: skip
 
 # Its helper image could not be pulled; what it does is done here.
 testcontainers_config.ryuk_disabled = True
@@ -88,10 +91,20 @@ class Cluster:
     def start(self, *names: str) -> None:
         """The services are healthy when this returns. Raises: AssertionError with what one that is not wrote last."""
         for name in names:
-            container = self._container(name)
-            self._resources.enter_context(container)
-            self.containers[name] = container
+            self._begin(name)
             self.await_health(name)
+
+    def run(self, name: str) -> tuple[int, str]:
+        """A service that does its work and ends: its exit code and what it wrote."""
+        container = self._begin(name)
+        code = int(container.get_wrapped_container().wait(timeout=HEALTHY_SECONDS_MAX)["StatusCode"])
+        return code, container.get_wrapped_container().logs().decode(errors="replace")
+
+    def stop(self, name: str) -> int:
+        """As `docker stop`: asked politely and given time; its exit code."""
+        container = self.containers[name].get_wrapped_container()
+        container.stop(timeout=STOP_S)
+        return int(container.wait(timeout=STOP_S)["StatusCode"])
 
     def await_health(self, name: str) -> None:
         """Healthy when this returns. Raises: AssertionError with its last words."""
@@ -128,6 +141,12 @@ class Cluster:
             secrets_folder=self._secrets,
         )
 
+    def _begin(self, name: str) -> DockerContainer:
+        container = self._container(name)
+        self._resources.enter_context(container)
+        self.containers[name] = container
+        return container
+
     def _container(self, name: str) -> DockerContainer:
         service = self.services[name]
         container = DockerContainer(service["image"], command=service.get("command"), env=_environment(service))
@@ -139,7 +158,7 @@ class Cluster:
             container.with_volume_mapping(self._secrets / secret, f"/run/secrets/{secret}")
         for folder in service.get("tmpfs", ()):
             container.with_tmpfs_mount(folder)
-        carried = ("user", "cap_drop", "security_opt", "read_only", "shm_size", "stop_signal")
+        carried = ("entrypoint", "user", "cap_drop", "security_opt", "read_only", "shm_size", "stop_signal")
         return container.with_kwargs(
             **{option: service[option] for option in carried if option in service},
             labels={OWNER: str(os.getpid())},

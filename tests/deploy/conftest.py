@@ -22,7 +22,7 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
         if os.environ.get(REQUIRE) == "1":
             pytest.fail(f"{REQUIRE}=1, but {lack}", pytrace=False)
         pytest.skip(lack)
-    with Cluster(images("kafka", "registry", "postgres"), tmp_path_factory.mktemp("secrets")) as cluster:
+    with Cluster(images("kafka", "registry", "postgres", "app"), tmp_path_factory.mktemp("secrets")) as cluster:
         cluster.start("cdb_postgres", "cdb_kafka", "cdb_registry", "cdb_connect")
         yield cluster
 

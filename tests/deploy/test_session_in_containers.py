@@ -13,9 +13,9 @@ from streams.operate.connection import Connection
 from streams.operate.migrate import migrate
 from streams.operate.paper import PaperSession, Place
 from streams.operate.plan import Ask, settings_of
-from streams.operate.progress import Progress
+from streams.operate.progress import Progress, progress_of
 from streams.operate.reconcile import reconcile
-from streams.operate.runtime import STAGES, Runtime, open_runtime
+from streams.operate.runtime import STAGES, Runtime, open_runtime, session_settings
 from streams.operate.sink import Sink, configuration
 from streams.operate.stack import Endpoints
 from streams.replay.verify import verify
@@ -25,6 +25,8 @@ MARKET_SECONDS = 150
 SESSION_SECONDS_MAX = 240.0
 SINK_SECONDS_MAX = 60.0
 KILL_AFTER_RECORDS = 6_000
+LIVE_RECORDS = 300
+LIVE_SECONDS_MAX = 60.0
 
 
 @pytest.fixture(scope="module")
@@ -92,3 +94,24 @@ def test_session_survives_the_killed_broker(
         cluster.start_again("cdb_kafka")
         await_progress(paper, lambda progress: progress.settled)
     assert_exact(runtime, endpoints, paper)
+
+
+def test_feed_and_stages_run_as_containers_and_end_in_order(runtime: Runtime, cluster: Cluster) -> None:
+    code, said = cluster.run("cdb_prepare")
+    assert (code, "session live is made" in said) == (0, True), said
+    stages = ("cdb_core", "cdb_risk", "cdb_execution")
+    cluster.start(*stages, "cdb_ws")
+    settings = session_settings(runtime, "live")
+    deadline = time.monotonic() + LIVE_SECONDS_MAX
+    while (progress := progress_of(runtime.log, runtime.codec, settings)).feed_records < LIVE_RECORDS or min(
+        progress.frontiers.values()
+    ) <= 0:
+        assert time.monotonic() < deadline, progress
+        time.sleep(0.2)
+    assert [cluster.stop(name) for name in ("cdb_ws", *stages)] == [0, 0, 0, 0]
+    verdict = verify(runtime.log, settings, runtime.codec, tuple(STAGES.values()))
+    assert verdict.equal, "\n".join(map(str, verdict.divergences))
+    assert verdict.records["marks"] > 0
+    # A restart of the whole goes on with the session.
+    code, said = cluster.run("cdb_prepare")
+    assert (code, "goes on" in said) == (0, True), said
