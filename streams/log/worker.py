@@ -131,7 +131,7 @@ class Worker:
         }
         reader = self.log.reader(positions) if positions else None
         held = HeldTask(task, reader, found.sequence, found.previous_digest, found.watermark)
-        # Before the restart this task may have promised more than its journal says; it has again once it has read as far.
+        # Before the restart this task may have promised more than its journal says; it has again once it has read and stepped as far.
         held.catch_up = {p: self.log.end_offset(p) for p in (self.layout.at(*one.partition) for one in task.merge.inputs)}
         offset = task.commands_offset if self.stage.takes_commands else task.merge.by_partition[own].place()[0]
         self._member.seek(self.layout.at(*own), offset)
@@ -175,12 +175,14 @@ class Worker:
         for number, held in self.tasks.items():
             task = held.task
             task.offer(turn.messages.get(number, ()))
-            task.run(events_max=self.limits.events_max)
+            stepped = task.run(events_max=self.limits.events_max)
+            if held.catch_up and stepped < self.limits.events_max:
+                self._end_catch_up(held)
             if self._commands is None:
                 held.commands_waiting.extend(turn.commands.get(number, ()))
             else:
                 task.run_scheduled()
-            if held.commands_waiting and self._has_caught_up(held) and task.frontier > 0:
+            if held.commands_waiting and not held.catch_up and task.merge.head_time() > task.frontier > 0:
                 for message in held.commands_waiting:
                     task.take(message)
                 held.commands_waiting.clear()
@@ -189,11 +191,10 @@ class Worker:
         self.events += events
         return events
 
-    def _has_caught_up(self, held: HeldTask) -> bool:
-        for partition, end in list(held.catch_up.items()):
-            if self.position(held, partition) >= end:
-                del held.catch_up[partition]
-        return not held.catch_up and held.task.merge.head_time() > held.task.frontier
+    def _end_catch_up(self, held: HeldTask) -> None:
+        """For a task that has stepped whatever it could: it is as far as before the restart once it has read as far."""
+        if all(self.position(held, partition) >= end for partition, end in held.catch_up.items()):
+            held.catch_up.clear()
 
     def position(self, held: HeldTask, partition: Partition) -> int:
         """The offset of the next record that will be read from one of a task's partitions, past markers."""
