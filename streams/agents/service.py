@@ -22,7 +22,8 @@ from streams.agents.turns import Stepped, Work
 from streams.agents.watch import Phase, Watch
 from streams.domain.records import Record
 from streams.errors import Fenced
-from streams.log.worker import Turn, Worker
+from streams.log.held import Turn
+from streams.log.worker import Worker
 
 MICROSECONDS = 1_000_000
 

@@ -6,7 +6,8 @@ from typing import NamedTuple
 
 from streams.domain.records import DeadLetter
 from streams.log.batch import Emission
-from streams.log.worker import Turn, Worker
+from streams.log.held import Turn
+from streams.log.worker import Worker
 
 
 class Stepped(NamedTuple):

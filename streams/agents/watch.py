@@ -11,8 +11,9 @@ from typing import Any, NamedTuple
 import msgspec
 
 from streams.errors import LogError
+from streams.log.held import HeldTask
 from streams.log.interface import Partition
-from streams.log.worker import HeldTask, Worker
+from streams.log.worker import Worker
 
 MICROSECONDS = 1_000_000
 

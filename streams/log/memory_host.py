@@ -8,8 +8,9 @@ from collections.abc import Iterable
 
 from streams.domain.parameters import SessionSettings
 from streams.log.codec import Codec
+from streams.log.held import WorkerLimits
 from streams.log.interface import Log
-from streams.log.worker import JournalledCommands, Worker, WorkerLimits
+from streams.log.worker import JournalledCommands, Worker
 from streams.stages.contract import StageFactory
 
 LIMITS = WorkerLimits(messages_max=2000, events_max=2000, queue_max=20_000, wait_s=0.0, journal_idle_s=0.0, promise_s=0.0)

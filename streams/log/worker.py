@@ -9,18 +9,17 @@ trading. When a transaction cannot be committed it drops every state and takes o
 import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import NamedTuple
 
 from streams.domain.parameters import SessionSettings
 from streams.domain.records import Command
 from streams.errors import Fenced, LogError, PartitionsLost
 from streams.log.batch import Batch, Taken
 from streams.log.codec import Codec
-from streams.log.interface import Log, Message, Partition, Reader, watermark_headers
+from streams.log.held import HeldTask, Turn, WorkerLimits
+from streams.log.interface import Log, Partition, Reader, watermark_headers
 from streams.log.journal import JournalWriter, entry_digest, settle
 from streams.log.layout import Layout
 from streams.log.takeover import take_over
-from streams.log.task import Task
 from streams.stages.contract import StageFactory
 
 MICROSECONDS = 1_000_000
@@ -29,43 +28,6 @@ MICROSECONDS = 1_000_000
 JournalledCommands = Mapping[int, Sequence[tuple[Taken, Command]]]
 
 logger = logging.getLogger(__name__)
-
-
-class WorkerLimits(NamedTuple):
-    """Bounds of one turn. Wall time in seconds; none of them changes what is decided."""
-
-    messages_max: int = 4000
-    events_max: int = 4000
-    queue_max: int = 20_000
-    wait_s: float = 0.005
-    journal_idle_s: float = 1.0
-    # A promise without records is worth a transaction only so often: nothing waits for it but time. What is put out carries its own.
-    promise_s: float = 0.04
-
-
-class Turn(NamedTuple):
-    """What was received for one turn: messages by task, and commands by task."""
-
-    messages: dict[int, list[Message]]
-    commands: dict[int, list[Message]]
-
-
-class HeldTask:
-    """A task that this worker owns, with its own reader and the state of its journal."""
-
-    def __init__(self, task: Task, reader: Reader | None, sequence: int, previous_digest: str, watermark: int) -> None:
-        self.task = task
-        self.reader = reader
-        self.sequence = sequence
-        self.previous_digest = previous_digest
-        self.watermark = watermark
-        self.journalled_at = float("-inf")
-        self.promised_at = float("-inf")
-        self.unjournalled = False
-        self.catch_up: dict[Partition, int] = {}
-        self.commands_waiting: list[Message] = []
-        self.paused: set[Partition] = set()
-        self.batch: Batch | None = None
 
 
 class Worker:
@@ -125,16 +87,13 @@ class Worker:
         found = take_over(self.log, self.layout, self.codec, stage, number, snapshot_interval=self._snapshot_interval)
         task = found.task
         logger.info("took over %s task %d at frontier %d, %d events run again", self.stage.name, number, task.frontier, found.replayed)
-        own = Partition(self.layout.group_topic(self.stage), number)
-        positions = {
-            self.layout.at(*one.partition): one.place()[0] for one in task.merge.inputs if one.partition != own
-        }
-        reader = self.log.reader(positions) if positions else None
-        held = HeldTask(task, reader, found.sequence, found.previous_digest, found.watermark)
+        held = HeldTask(task, found.sequence, found.previous_digest, found.watermark)
+        own, offset = held.place_in_group()
+        positions = {p: one.place()[0] for one in task.merge.inputs if (p := self.layout.at(*one.partition)) != own}
+        held.reader = self.log.reader(positions) if positions else None
         # Before the restart this task may have promised more than its journal says; it has again once it has read and stepped as far.
         held.catch_up = {p: self.log.end_offset(p) for p in (self.layout.at(*one.partition) for one in task.merge.inputs)}
-        offset = task.commands_offset if self.stage.takes_commands else task.merge.by_partition[own].place()[0]
-        self._member.seek(self.layout.at(*own), offset)
+        self._member.seek(own, offset)
         if self._commands is not None and self.stage.takes_commands:
             task.schedule(one for one in self._commands.get(number, ()) if one[0].offset >= task.commands_offset)
         self.tasks[number] = held
@@ -267,7 +226,7 @@ class Worker:
         held.batch = None
 
     def _write_journal(self, held: HeldTask, batch: Batch, offsets: dict[Partition, int]) -> None:
-        task, number = held.task, held.task.number
+        number = held.task.number
         append, layout = self._writer.append, self.layout
         writer = JournalWriter(layout, self.codec, self.stage.name, number, *self._journal)
         key = writer.key.encode()
@@ -280,9 +239,8 @@ class Worker:
         held.sequence += 1
         held.journalled_at = self._monotonic()
         held.unjournalled = False
-        own = Partition(self.layout.group_topic(self.stage), number)
-        place = task.commands_offset if self.stage.takes_commands else task.merge.by_partition[own].place()[0]
-        offsets[self.layout.at(*own)] = place
+        own, offset = held.place_in_group()
+        offsets[own] = offset
 
     def _throttle(self) -> None:
         """Pauses inputs whose queues are long and resumes them once they are half empty."""

@@ -10,10 +10,11 @@ from typing import Any
 from streams.domain.parameters import SessionSettings
 from streams.domain.records import Command, CommandKind
 from streams.log.codec import Codec
+from streams.log.held import WorkerLimits
 from streams.log.interface import Partition, watermark_headers
 from streams.log.layout import FEED_TOPICS, Layout
 from streams.log.memory import MemoryLog
-from streams.log.worker import Worker, WorkerLimits
+from streams.log.worker import Worker
 from streams.operate.topics import create_session
 from streams.stages.contract import StageFactory
 from streams.stages.execution import ExecutionStage
