@@ -59,7 +59,7 @@ class Book(msgspec.Struct):
     time: int | None = None
 
 
-class Top(msgspec.Struct, frozen=True):
+class Top(msgspec.Struct, frozen=True, gc=False):
     """Best bid and ask as they are visible now; None where a side is empty."""
 
     bid: Decimal | None

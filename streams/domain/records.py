@@ -3,6 +3,8 @@ Every record that can stand on a topic, as frozen structs in the field order of 
 
 Times are microseconds since 1970 UTC; amounts are exact decimals with at most 12 places; signed quantity: positive long,
 negative short. Units and signs of each field stand in the `.avsc`; a test holds both definitions together.
+
+None of them can be part of a cycle, so the garbage collector need not look at them (`gc=False`): queues and books hold many.
 """
 
 from decimal import Decimal
@@ -50,7 +52,7 @@ from streams.domain.vocabulary import (
 )
 
 
-class Record(msgspec.Struct, frozen=True, kw_only=True):
+class Record(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What every record carries: its id, the id of its direct cause, of the market record that began it, its logical time."""
 
     event_id: str
@@ -60,12 +62,12 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
     time: int
 
 
-class Level(msgspec.Struct, frozen=True):
+class Level(msgspec.Struct, frozen=True, gc=False):
     price: Decimal
     quantity: Decimal  # base units (contracts × contract size for perpetuals); zero removes the level in a delta
 
 
-class Trade(msgspec.Struct, frozen=True):
+class Trade(msgspec.Struct, frozen=True, gc=False):
     trade_id: str  # empty where the venue gives none
     price: Decimal
     quantity: Decimal
@@ -73,7 +75,7 @@ class Trade(msgspec.Struct, frozen=True):
     time: int  # the exchange's trade time
 
 
-class MarketData(Record, frozen=True, kw_only=True):
+class MarketData(Record, frozen=True, kw_only=True, gc=False):
     """One push of an exchange for one symbol: any of trades, top of book, depth; or word that something is missing."""
 
     exchange: str
@@ -97,7 +99,7 @@ class MarketData(Record, frozen=True, kw_only=True):
     time_suspect: bool
 
 
-class Instrument(Record, frozen=True, kw_only=True):
+class Instrument(Record, frozen=True, kw_only=True, gc=False):
     exchange: str
     symbol: str
     kind: InstrumentKind
@@ -117,14 +119,14 @@ class Instrument(Record, frozen=True, kw_only=True):
     valid_to: int | None
 
 
-class Funding(Record, frozen=True, kw_only=True):
+class Funding(Record, frozen=True, kw_only=True, gc=False):
     symbol: str
     rate: Decimal
     interval_hours: int
     settlement_time: int
 
 
-class Candle(Record, frozen=True, kw_only=True):
+class Candle(Record, frozen=True, kw_only=True, gc=False):
     symbol: str
     interval_seconds: int
     open_time: int
@@ -139,14 +141,14 @@ class Candle(Record, frozen=True, kw_only=True):
     late_trades: int  # trades too late for their own window, seen since the last candle of the symbol
 
 
-class Regime(Record, frozen=True, kw_only=True):
+class Regime(Record, frozen=True, kw_only=True, gc=False):
     symbol: str
     regime: RegimeName
     adx: Decimal | None
     atr_ratio: Decimal | None
 
 
-class DepthStep(msgspec.Struct, frozen=True):
+class DepthStep(msgspec.Struct, frozen=True, gc=False):
     """What a market order of `notional` quote units would meet: average price and quantity filled (less than asked = book too thin)."""
 
     side: Side
@@ -155,7 +157,7 @@ class DepthStep(msgspec.Struct, frozen=True):
     quantity: Decimal
 
 
-class Mark(Record, frozen=True, kw_only=True):
+class Mark(Record, frozen=True, kw_only=True, gc=False):
     symbol: str
     mark: Decimal | None
     source: MarkSource
@@ -177,7 +179,7 @@ class Mark(Record, frozen=True, kw_only=True):
     volatility: Decimal | None
 
 
-class Signal(Record, frozen=True, kw_only=True):
+class Signal(Record, frozen=True, kw_only=True, gc=False):
     account: str
     strategy: str
     symbol: str
@@ -189,7 +191,7 @@ class Signal(Record, frozen=True, kw_only=True):
     indicators: str  # JSON text: name -> decimal text
 
 
-class Order(Record, frozen=True, kw_only=True):
+class Order(Record, frozen=True, kw_only=True, gc=False):
     """Every risk decision, approved or not; its event_id is the order id."""
 
     account: str
@@ -216,7 +218,7 @@ class Order(Record, frozen=True, kw_only=True):
     sizing: str  # JSON text: method, inputs, trims
 
 
-class OrderResult(Record, frozen=True, kw_only=True):
+class OrderResult(Record, frozen=True, kw_only=True, gc=False):
     account: str
     strategy: str
     symbol: str
@@ -241,7 +243,7 @@ class OrderResult(Record, frozen=True, kw_only=True):
     market_event_id: str | None
 
 
-class LedgerEntry(Record, frozen=True, kw_only=True):
+class LedgerEntry(Record, frozen=True, kw_only=True, gc=False):
     account: str
     strategy: str
     symbol: str
@@ -251,7 +253,7 @@ class LedgerEntry(Record, frozen=True, kw_only=True):
     order_id: str | None
 
 
-class Allocation(Record, frozen=True, kw_only=True):
+class Allocation(Record, frozen=True, kw_only=True, gc=False):
     account: str
     strategy: str
     regime: RegimeName
@@ -261,7 +263,7 @@ class Allocation(Record, frozen=True, kw_only=True):
     cooldown_until: int | None
 
 
-class Position(Record, frozen=True, kw_only=True):
+class Position(Record, frozen=True, kw_only=True, gc=False):
     account: str
     strategy: str
     symbol: str
@@ -281,7 +283,7 @@ class Position(Record, frozen=True, kw_only=True):
     opened_at: int | None
 
 
-class PortfolioSnapshot(Record, frozen=True, kw_only=True):
+class PortfolioSnapshot(Record, frozen=True, kw_only=True, gc=False):
     account: str
     currency: str
     initial_equity: Decimal
@@ -303,7 +305,7 @@ class PortfolioSnapshot(Record, frozen=True, kw_only=True):
     reason: str  # TIMER or FILL
 
 
-class Alert(Record, frozen=True, kw_only=True):
+class Alert(Record, frozen=True, kw_only=True, gc=False):
     account: str  # "*" where it concerns every account
     symbol: str | None
     level: AlertLevel
@@ -314,7 +316,7 @@ class Alert(Record, frozen=True, kw_only=True):
     action_required: str
 
 
-class Command(Record, frozen=True, kw_only=True):
+class Command(Record, frozen=True, kw_only=True, gc=False):
     """What an operator asks of risk; `time` is when it was asked, its place in the event order is in the journal."""
 
     account: str  # "*" for every account
@@ -324,7 +326,7 @@ class Command(Record, frozen=True, kw_only=True):
     justification: str
 
 
-class JournalEntry(Record, frozen=True, kw_only=True):
+class JournalEntry(Record, frozen=True, kw_only=True, gc=False):
     """One committed step of a task: where it stands in every input and what it has put out so far."""
 
     stage: str
@@ -342,7 +344,7 @@ class JournalEntry(Record, frozen=True, kw_only=True):
     source: str  # feeds only: JSON text of the source position; "" for stages
 
 
-class SnapshotChunk(Record, frozen=True, kw_only=True):
+class SnapshotChunk(Record, frozen=True, kw_only=True, gc=False):
     """A part of a task's state at `time`; part 0 holds the manifest (positions, digests, parts), the others 512 KiB each of state."""
 
     stage: str
@@ -353,7 +355,7 @@ class SnapshotChunk(Record, frozen=True, kw_only=True):
     payload: bytes
 
 
-class DeadLetter(Record, frozen=True, kw_only=True):
+class DeadLetter(Record, frozen=True, kw_only=True, gc=False):
     source_topic: str
     source_partition: int
     source_offset: int
@@ -362,7 +364,7 @@ class DeadLetter(Record, frozen=True, kw_only=True):
     payload: bytes | None
 
 
-class SessionManifest(Record, frozen=True, kw_only=True):
+class SessionManifest(Record, frozen=True, kw_only=True, gc=False):
     """What a session was made with; the newest record of `<session>.session` holds."""
 
     status: str  # OPEN or ENDED

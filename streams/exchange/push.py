@@ -26,7 +26,7 @@ class Position(NamedTuple):
     number: int
 
 
-class Push(msgspec.Struct, frozen=True, kw_only=True):
+class Push(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One push for one symbol; `update_id` is the exchange's id of the book after it."""
 
     exchange: str

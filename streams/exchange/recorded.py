@@ -36,7 +36,7 @@ NANOSECONDS_IN_SECOND = 1_000_000_000
 _BUFFER_BYTES = 1 << 18
 
 
-class _Data(msgspec.Struct):
+class _Data(msgspec.Struct, gc=False):
     """Any of the frames' payloads; a book ticker's b and a are prices, a diff's are levels."""
 
     s: str = ""
@@ -57,7 +57,7 @@ class _Data(msgspec.Struct):
     A: Decimal | None = None
 
 
-class _Frame(msgspec.Struct):
+class _Frame(msgspec.Struct, gc=False):
     """A line's JSON: a stream frame, or a snapshot."""
 
     stream: str = ""
