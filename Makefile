@@ -1,7 +1,7 @@
 # `make paper` and `make test` do everything on a bare machine; the rest is for daily work. ARGS go to the command below.
 PYTHON := .venv/bin/python
 
-.PHONY: setup paper test lint soak fuzz bench clean
+.PHONY: setup paper test lint soak fuzz mutants bench clean
 
 setup:
 	@deploy/bootstrap.sh
@@ -17,8 +17,8 @@ lint: setup
 	$(PYTHON) -m mypy
 	.venv/bin/lint-imports
 
-# Longer proofs; SEED= starts where a run of yesterday failed, COUNT= bounds them.
-soak fuzz: setup
+# Longer proofs: kills, properties, wrong changes; SEED= starts where a run of yesterday failed, COUNT= bounds them.
+soak fuzz mutants: setup
 	@$(PYTHON) -m tests.proofs $@ $(if $(SEED),--seed $(SEED)) $(if $(COUNT),--count $(COUNT)) $(ARGS)
 
 bench: setup

@@ -36,6 +36,13 @@ def test_fill_is_the_last_trade_worsened_by_base_and_depth(side, price):
     assert (fill.slippage_bps, fill.notional) == (10, 2 * D(price))
 
 
+def test_minute_closes_at_the_last_trade_of_its_last_record():
+    venue = Venue()
+    on_market(venue, make_market(START, trades=[trade("100"), trade("101")]))
+    on_market(venue, make_market(START + 1, trades=[trade("99"), trade("102")]))
+    assert venue.tape.minutes == [Minute(START // MINUTE, D(102), D(4), D(402))]
+
+
 def test_volatility_of_the_hour_worsens_the_price():
     venue = make_venue((0, "100", "1"), (1, "101", "1"), (2, "101", "2"))
     # Returns 0.01 and 0: √(60 · 0.0001/2) = √0.003

@@ -112,6 +112,16 @@ def test_a_position_above_the_highest_tier_is_refused(maximum: str, measured: st
     assert (order.measured, order.limit) == (D(measured), D(limit))
 
 
+@pytest.mark.parametrize(("unit", "measured", "limits"), [
+    ("maximum_notional", "10000", ("5000", "9999")), ("maximum_quantity", "0.2", ("0.1", "0.19")),
+])
+def test_the_limit_of_a_position_above_all_tiers_is_the_last_ones(unit: str, measured: str, limits: tuple[str, str]) -> None:
+    tiers = [{unit: limit, "maintenance_margin_rate": "0.005", "initial_margin_rate": "0.01"} for limit in limits]
+    order = asked(PerpetualStory(tiers=json.dumps(tiers)))
+    assert order.rejection_code == "POSITION_ABOVE_TIERS"
+    assert (order.measured, order.limit) == (D(measured), D(limits[1]))
+
+
 def test_a_perpetual_without_tiers_is_refused() -> None:
     order = asked(PerpetualStory(tiers="[]"))
     assert order.rejection_code == "TIERS_MISSING"

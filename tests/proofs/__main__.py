@@ -1,6 +1,7 @@
-"""`python -m tests.proofs soak|fuzz`: the longer proofs. Exit code 0: all that was asked ran and held."""
+"""`python -m tests.proofs soak|fuzz|mutants`: the longer proofs. Exit code 0: all that was asked ran and held."""
 
 import json
+import os
 import sys
 from collections.abc import Callable
 from enum import StrEnum
@@ -10,13 +11,14 @@ import pytest
 import typer
 from rich.console import Console
 
-from tests.proofs import fuzz, soak
+from tests.proofs import fuzz, mutants, soak
 from tests.proofs.tier import Tier
 
 
 class Kind(StrEnum):
     SOAK = "soak"
     FUZZ = "fuzz"
+    MUTANTS = "mutants"
 
 
 class Recipe(NamedTuple):
@@ -30,18 +32,24 @@ class Recipe(NamedTuple):
 RECIPES = {
     Kind.SOAK: Recipe(soak.CASES, soak.arguments, soak.plugins),
     Kind.FUZZ: Recipe(1000, fuzz.arguments, fuzz.plugins),
+    Kind.MUTANTS: Recipe(mutants.COUNT, mutants.arguments, mutants.plugins),
 }
 
 
 def main(
-    kind: Annotated[Kind, typer.Argument(help="soak: kills, seeded sessions, alterations; fuzz: the suite's properties.")],
+    kind: Annotated[
+        Kind, typer.Argument(help="soak: kills, seeded sessions, alterations; fuzz: the suite's properties; mutants: bugs put in.")
+    ],
     seed: Annotated[int, typer.Option(help="Where all randomness comes from.")] = 1,
-    count: Annotated[int | None, typer.Option(min=1, help="At most so many cases (soak), examples of each property (fuzz).")] = None,
+    count: Annotated[
+        int | None, typer.Option(min=1, help="At most so many cases (soak, mutants), examples of each property (fuzz).")
+    ] = None,
+    jobs: Annotated[int, typer.Option(min=1, help="How many mutants run at once.")] = os.cpu_count() or 1,
     as_json: Annotated[bool, typer.Option("--json", help="The outcome on standard output.")] = False,
 ) -> None:
     """A proof that was interrupted goes on where it was, as long as seed, count and commit are the same."""
     recipe = RECIPES[kind]
-    with Tier(kind.value, seed=seed, count=count or recipe.count) as tier:
+    with Tier(kind.value, seed=seed, count=count or recipe.count, jobs=jobs) as tier:
         # Without pytest's own terminal, the bar is all there is to see.
         common = ["-p", "no:terminal", "-p", "no:cacheprovider"]
         pytest.main([*recipe.arguments(seed), *common], plugins=[*recipe.plugins(tier), tier])

@@ -36,7 +36,7 @@ def theatre(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
 def test_kills_at_random_moments_change_no_byte(case: Case, seed: int, theatre: Theatre, fresh_session: Callable[[], str]) -> None:
     files = [Path(recording("spot_btcusdt")), Path(recording("spot_ethusdt"))]
     settings = busy_settings(fresh_session(), files, seconds=MARKET_SECONDS, partitions=1 + case.number % 2)
-    survives(theatre, settings, kills_of(f"{seed} {case}", VICTIMS[case.subject]), speed="4x")
+    survives(theatre, settings, kills_of(f"{seed} {case}", VICTIMS[case.subject]), speed="2x")
 
 
 def test_outage_of_a_minute_is_told_within_35_s(case: Case, seed: int, theatre: Theatre, fresh_session: Callable[[], str]) -> None:

@@ -23,11 +23,11 @@ class Tier:
     """
     A pytest plugin. `asked` cases were collected, `run` came to an end with a verdict; a skipped one did not.
 
-    `count` bounds the tier, in its own unit; `failures`: case to the end of its report.
+    `count` bounds the tier, in its own unit; `jobs`: how many cases may run at once; `failures`: case to the end of its report.
     """
 
-    def __init__(self, name: str, *, seed: int, count: int, folder: Path = PROOFS_FOLDER) -> None:
-        self.name, self.seed, self.count = name, seed, count
+    def __init__(self, name: str, *, seed: int, count: int, jobs: int = 1, folder: Path = PROOFS_FOLDER) -> None:
+        self.name, self.seed, self.count, self.jobs = name, seed, count, jobs
         self.asked = 0
         self.failures: dict[str, str] = {}
         self.details: dict[str, int] = {}
