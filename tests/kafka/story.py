@@ -1,7 +1,7 @@
 """
 Sessions told as stories: played by real processes on the real stack, disturbed at chosen moments, judged at their end.
 
-A disturbance is data (whom, and when as a share of the feed's records), so that one in `make test` and ten in `make soak` are the
+A disturbance is data (whom, and when as a share of the feed's way), so that one in `make test` and ten in `make soak` are the
 same code. What a session must have come to is what the same settings give in memory, undisturbed.
 """
 
@@ -34,7 +34,7 @@ from streams.replay.verify import Verdict, verify
 
 SETTLE_SECONDS_MAX = 240.0
 LOOK_SECONDS = 0.1
-# A kill falls within these shares of the feed's records: the session has begun and is not over.
+# A kill falls within these shares of the time the feed takes at the least: the session has begun and is not over.
 SHARE_MIN, SHARE_MAX = 0.1, 0.9
 
 PROCESSES = ("signals-0", "risk-0", "execution-0", FEED)
@@ -44,7 +44,7 @@ Digests = dict[str, tuple[int, str]]
 
 
 class Kill(NamedTuple):
-    """SIGKILL for a process of the session (`risk-0`) or a part of the stack (`kafka`), once that share of the records is out."""
+    """SIGKILL for a process of the session (`risk-0`) or a part of the stack (`kafka`), at that share of the feed's way."""
 
     victim: str
     share: float
@@ -106,17 +106,20 @@ class Theatre:
         made.create(time.time_ns() // 1000)
         return made
 
-    def play(self, settings: SessionSettings, *, speed: str, kills: Sequence[Kill] = (), records: int = 0, slots: int = 1) -> Played:
-        """From start to settled; `records`: what the feed will have written at its end, where there are kills."""
+    def play(self, settings: SessionSettings, *, speed: str, kills: Sequence[Kill] = (), slots: int = 1) -> Played:
+        """From start to settled. Where there are kills the feed is paced, so that it cannot be through before their moments."""
         running = self.session(settings, speed=speed, slots=slots)
         waiting, struck, notes = list(kills), list[Struck](), list[str]()
         deadline = time.monotonic() + SETTLE_SECONDS_MAX
+        began: float | None = None
         running.start()
         try:
             while True:
                 running.check(notes.append)
                 progress = self._progress(running, deadline)
-                while waiting and progress.feed_records >= waiting[0].share * records:
+                if progress.feed_records and began is None:
+                    began = time.monotonic()
+                while waiting and began is not None and time.monotonic() - began >= waiting[0].share * feed_seconds(settings, speed):
                     struck.append(Struck(waiting[0], progress))
                     self.strike(running, waiting.pop(0).victim)
                 if progress.settled and not waiting and self._stands():
@@ -131,8 +134,11 @@ class Theatre:
     def strike(self, running: PaperSession, victim: str) -> None:
         """Kills it and does nothing else: processes come back by the supervisor, parts of the stack by the watchdog."""
         if victim in self.stack.parts:
-            process = self.stack.parts[victim].running()
-            assert process is not None, f"{victim} must run to be killed"
+            part = self.stack.parts[victim]
+            # It may have died of another's death and be on its way back.
+            until(lambda: part.running() is not None, f"{victim} running, to be killed")
+            process = part.running()
+            assert process is not None, victim
             os.kill(process.pid, signal.SIGKILL)
         else:
             os.kill(running.supervisor.processes[victim].pid, signal.SIGKILL)
@@ -177,7 +183,7 @@ class Theatre:
 def survives(theatre: Theatre, settings: SessionSettings, kills: Sequence[Kill], *, speed: str, slots: int = 1) -> Played:
     """The session under these kills is what it is without them."""
     memory = undisturbed(settings)
-    played = theatre.play(settings, speed=speed, kills=kills, records=records_of(memory), slots=slots)
+    played = theatre.play(settings, speed=speed, kills=kills, slots=slots)
     assert [one.kill for one in played.kills] == list(kills)
     for one in played.kills:
         assert not one.progress.settled, f"{one.kill} must fall within the session, came after it"
@@ -186,10 +192,10 @@ def survives(theatre: Theatre, settings: SessionSettings, kills: Sequence[Kill],
     return played
 
 
-def records_of(memory: Backtest) -> int:
-    """How many records the feed writes in all."""
-    layout = Layout.of(memory.settings)
-    return sum(len(canonical_records(memory.log, layout, memory.codec, topic)) for topic in ("market_data", "instruments"))
+def feed_seconds(settings: SessionSettings, speed: str) -> float:
+    """Wall seconds that the feed takes at the least, whatever happens to it."""
+    assert settings.feed.duration_seconds is not None and speed != "max"
+    return settings.feed.duration_seconds / float(speed.removesuffix("x"))
 
 
 @contextmanager

@@ -26,7 +26,7 @@ from tests.kafka.story import (
 pytestmark = [pytest.mark.timeout(600), pytest.mark.slow]
 
 SEED = 1
-MARKET_SECONDS = 60
+MARKET_SECONDS = 40
 
 
 @pytest.fixture
@@ -44,7 +44,7 @@ def test_session_whose_every_process_is_killed_once_decides_what_it_decides_undi
     theatre: Theatre, fresh_session: Callable[[], str], recordings: list[Path]
 ) -> None:
     settings = busy_settings(fresh_session(), recordings, seconds=MARKET_SECONDS)
-    played = survives(theatre, settings, kills_of(SEED, PROCESSES), speed="4x")
+    played = survives(theatre, settings, kills_of(SEED, PROCESSES), speed="2x")
     assert {note.split()[0] for note in played.notes} == set(PROCESSES), "the supervisor must have started each anew, and no other"
     assert theatre.digests(settings)["order_results"][0] >= 10
 
@@ -53,7 +53,7 @@ def test_session_survives_the_death_of_postgres_connect_and_the_broker(
     theatre: Theatre, fresh_session: Callable[[], str], recordings: list[Path]
 ) -> None:
     settings = busy_settings(fresh_session(), recordings, seconds=MARKET_SECONDS)
-    survives(theatre, settings, kills_of(SEED, PARTS), speed="4x")
+    survives(theatre, settings, kills_of(SEED, PARTS), speed="2x")
     assert theatre.digests(settings)["order_results"][0] >= 10
 
 
