@@ -5,6 +5,7 @@ Each runs in a copy of the tree in a temporary folder against the tests that rea
 module before all. A mutant that outlives them fails the tier, unless `excused_mutants.toml` says why no test can tell it apart.
 """
 
+import ast
 import hashlib
 import json
 import os
@@ -131,10 +132,12 @@ class Trees:
         tests = self.reached.tests_of(mutant)
         if not tests:
             return Fate.UNREACHED
+        changed = mutant.applied((self._untouched / mutant.path).read_text())
+        ast.parse(changed)  # What is no program would pass for noticed.
         tree = self._free.get()
         file = tree / mutant.path
         try:
-            file.write_text(mutant.applied((self._untouched / mutant.path).read_text()))
+            file.write_text(changed)
             return self._run(tree, tests)
         finally:
             # With its old time, which the compiled file beside it goes by.

@@ -45,7 +45,7 @@ class Mutant(NamedTuple):
 
 
 def mutants_of(path: str, source: str) -> list[Mutant]:
-    """All of one file, from its first line to its last; each still parses."""
+    """All of one file, from its first line to its last."""
     found = {(one.start, one.end, one.text): one for one in _Finder(path, source).found()}
     return sorted(found.values(), key=lambda one: (one.start, one.end, one.what, one.text))
 
@@ -70,9 +70,7 @@ class _Finder:
             case ast.Import() | ast.ImportFrom() | ast.Assert() | ast.Expr(value=ast.Constant()):
                 return
         for what, node, new in self._replacements(statement):
-            mutant = self._mutant(statement, what, node, new)
-            if mutant is not None:
-                yield mutant
+            yield self._mutant(statement, what, node, new)
         for name in ("body", "orelse", "finalbody"):
             yield from self._block(getattr(statement, name, []))
         for inner in [*getattr(statement, "handlers", []), *getattr(statement, "cases", [])]:
@@ -116,7 +114,7 @@ class _Finder:
 
         yield from walk(statement)
 
-    def _mutant(self, statement: ast.stmt, what: str, node: ast.AST, new: str) -> Mutant | None:
+    def _mutant(self, statement: ast.stmt, what: str, node: ast.AST, new: str) -> Mutant:
         assert isinstance(node, ast.expr | ast.stmt)
         assert node.end_lineno is not None
         assert node.end_col_offset is not None
@@ -127,15 +125,10 @@ class _Finder:
         body = getattr(statement, "body", None) or getattr(statement, "cases", None)
         first_inside = getattr(body[0], "lineno", None) or body[0].body[0].lineno if body else 0
         last = max(first_inside - 1, statement.lineno) if body else statement.end_lineno or statement.lineno
-        mutant = Mutant(
+        return Mutant(
             path=self._path, line=node.lineno, what=what, before=_flat(raw[start:end]), after=new,
             first=statement.lineno, last=last, start=start, end=end, text=text,
         )  # fmt: skip
-        try:
-            ast.parse(mutant.applied(self._source))
-        except SyntaxError:
-            return None
-        return mutant
 
 
 def _flat(code: bytes) -> str:

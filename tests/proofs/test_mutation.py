@@ -25,7 +25,7 @@ def changed(source: str) -> set[str]:
     ("x = Decimal('0.5')", {"x = (Decimal('1.5'))"}),
     ("x = min(a, b)", {"x = max(a, b)"}),
     ("x = a if b else c", {"x = (c if b else a)"}),
-    ("if a:\n    b()", {"if (not a):\n    b()", "if a:\n    pass"}),
+    ("if a:\n    b()", {"if not (a):\n    b()", "if a:\n    pass"}),
     ("x += a", {"pass", "x -= a"}),
     ("x.y = a", {"pass"}),
     ("def f():\n    return a", {"def f():\n    return None"}),
