@@ -4,12 +4,13 @@ import random
 from functools import cache
 from typing import Any
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from streams.domain.parameters import ExecutionParameters
 from streams.domain.records import OrderResult
 from streams.log.journal import read_range
+from streams.replay.verify import verify
 from streams.stages.execution import ExecutionStage
 from streams.stages.signals import SignalsStage
 from tests.simulation.desk import Desk
@@ -42,10 +43,17 @@ def test_the_reference_session_reaches_every_kind_of_answer() -> None:
         assert any(f"'{word}'" in answer for answer in answers), word
 
 
+# The state's promise ended within a turn, and the frontier lay before what was stepped: verify (2) and takeover (3) stopped there.
 @given(seed=st.integers(0, 2**32), shape=st.sampled_from(SHAPES), kill_share=st.sampled_from((0.0, 0.02)))
-@settings(max_examples=5, deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True)
-def test_any_schedule_partitioning_and_kills_give_the_same_answers(seed: int, shape: tuple[int, int, int], kill_share: float) -> None:
+@example(seed=2, shape=(1, 2, 1), kill_share=0.0)
+@example(seed=3, shape=(1, 2, 3), kill_share=0.02)
+@settings(max_examples=4, deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True)
+def test_any_schedule_partitioning_and_kills_give_the_same_answers_and_replay_equal(
+    seed: int, shape: tuple[int, int, int], kill_share: float
+) -> None:
     simulation = simulate(seed, shape, kill_share)
     found = data_of(simulation)
     for topic, records in reference().items():
         assert found[topic] == records, f"{topic} differs"
+    verdict = verify(simulation.log, simulation.settings, simulation.codec, STAGES)
+    assert verdict.equal, str(verdict.divergences[0])
