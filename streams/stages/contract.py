@@ -97,6 +97,7 @@ class Stage(Protocol):
 
         None: the state knows nothing beyond the topic's own watermark. `NEVER`: nothing can come before this task
         itself writes something (risk's `order_results` with no order in flight).
+        After an event it may say less than before; only what comes after that event can then concern this state.
         """
 
     def encode(self, state: Any) -> bytes:
