@@ -7,8 +7,7 @@ Nothing waits here: what is not in the files will not come. A reader that starts
 import hashlib
 import struct
 import zlib
-from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from itertools import islice
 from pathlib import Path
 from typing import Any, cast
@@ -18,6 +17,7 @@ import msgspec
 
 from streams.errors import LogError
 from streams.log.interface import Message, Partition
+from streams.log.rota import Rota
 
 _message = tuple.__new__
 
@@ -85,18 +85,13 @@ class _Cursor:
         return found
 
 
-class ArchiveReader:
+class ArchiveReader(Rota[_Cursor]):
     """Reads partitions in turn; see `Reader`. `places` holds the end and the start offset of each partition."""
 
     def __init__(
         self, open_partition: Callable[[Partition], Iterator[Message]], places: Mapping[Partition, tuple[int, int]]
     ) -> None:
-        self._cursors = {p: _Cursor(open_partition(p), end, start) for p, (end, start) in places.items()}
-        self._paused: set[Partition] = set()
-        self._deal()
-
-    def _deal(self) -> None:
-        self._turns = deque(cursor for partition, cursor in self._cursors.items() if partition not in self._paused)
+        super().__init__({p: _Cursor(open_partition(p), end, start) for p, (end, start) in places.items()})
 
     def poll(self, count_max: int, timeout_s: float) -> list[Message]:
         # Nothing comes to an archive, so `timeout_s` is not waited for.
@@ -109,23 +104,6 @@ class ArchiveReader:
         self._turns.rotate(-1)
         return found
 
-    def pause(self, partitions: Sequence[Partition]) -> None:
-        self._paused.update(self._own(partitions))
-        self._deal()
-
-    def resume(self, partitions: Sequence[Partition]) -> None:
-        self._paused.difference_update(self._own(partitions))
-        self._deal()
-
     def position(self, partition: Partition) -> int:
         self._own((partition,))
         return self._cursors[partition].position
-
-    def close(self) -> None:
-        self._cursors.clear()
-        self._deal()
-
-    def _own(self, partitions: Sequence[Partition]) -> Sequence[Partition]:
-        for partition in partitions:
-            assert partition in self._cursors, f"{partition} is not among this reader's partitions"
-        return partitions

@@ -50,14 +50,14 @@ class MemoryMember(MemoryReader):
             self._generation = self._group.generation
             numbers = self._group.share(self.member_id, self._log.topics()[self._topic])
             taken = [Partition(self._topic, number) for number in numbers]
-            self._place({p: self._group.offsets.get(p, self._log.start_offset(p)) for p in taken})
+            self._put(self._cursors_at({p: self._group.offsets.get(p, self._log.start_offset(p)) for p in taken}))
             if taken:
                 self._on_assigned(tuple(taken))
         return super().poll(count_max, timeout_s)
 
     def _give_up(self, *, lost: bool) -> None:
         held = tuple(self._cursors)
-        self._place({})
+        self._put({})
         if held:
             self._on_revoked(held, lost)
 

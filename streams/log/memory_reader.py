@@ -6,12 +6,12 @@ is a slice of a list.
 """
 
 from bisect import bisect_left
-from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from operator import attrgetter
 
 from streams.errors import LogError
 from streams.log.interface import Message, Partition
+from streams.log.rota import Rota
 
 _offset_of = attrgetter("offset")
 
@@ -78,24 +78,15 @@ class Cursor:
         return self.shelf.stable_offset
 
 
-class MemoryReader:
-    """Reads partitions in turn; each poll begins with another one, so that none starves."""
+class MemoryReader(Rota[Cursor]):
+    """Reads partitions in turn; see `Reader`."""
 
     def __init__(self, shelf_of: Callable[[Partition], Shelf], positions: Mapping[Partition, int]) -> None:
         self._shelf_of = shelf_of
-        self._cursors: dict[Partition, Cursor] = {}
-        self._paused: set[Partition] = set()
-        self._turns: deque[Cursor] = deque()
-        self._place(positions)
+        super().__init__(self._cursors_at(positions))
 
-    def _place(self, positions: Mapping[Partition, int]) -> None:
-        self._cursors = {p: Cursor(self._shelf_of(p), offset) for p, offset in positions.items()}
-        self._paused.clear()
-        self._deal()
-
-    def _deal(self) -> None:
-        """Who is asked in turn: all but the paused."""
-        self._turns = deque(cursor for partition, cursor in self._cursors.items() if partition not in self._paused)
+    def _cursors_at(self, positions: Mapping[Partition, int]) -> dict[Partition, Cursor]:
+        return {p: Cursor(self._shelf_of(p), offset) for p, offset in positions.items()}
 
     def poll(self, count_max: int, timeout_s: float) -> list[Message]:
         # Nothing can arrive while the one thread waits, so `timeout_s` is not waited for.
@@ -116,22 +107,6 @@ class MemoryReader:
         self._turns.rotate(-1)
         return found
 
-    def pause(self, partitions: Sequence[Partition]) -> None:
-        self._paused.update(self._own(partitions))
-        self._deal()
-
-    def resume(self, partitions: Sequence[Partition]) -> None:
-        self._paused.difference_update(self._own(partitions))
-        self._deal()
-
     def position(self, partition: Partition) -> int:
         self._own((partition,))
         return self._cursors[partition].position()
-
-    def close(self) -> None:
-        self._place({})
-
-    def _own(self, partitions: Sequence[Partition]) -> Sequence[Partition]:
-        for partition in partitions:
-            assert partition in self._cursors, f"{partition} is not among this reader's partitions"
-        return partitions
