@@ -154,6 +154,16 @@ def test_a_confirmed_regime_is_told_once_by_its_timer_and_limits_the_next_entry(
     assert order.approved and order.notional == 2_000
 
 
+def test_the_earlier_of_two_regimes_is_told_first() -> None:
+    story = Story(make_settings(documented=True))
+    regime(story, TREND)
+    story.wait(10)
+    regime(story, CHAOTIC, symbol="ETHUSDT")
+    earlier, later = (story.state.regimes[symbol].due for symbol in ("BTCUSDT", "ETHUSDT"))
+    assert earlier < later
+    assert story.state.allocation_timer == (earlier, "BTCUSDT", "regime")
+
+
 def test_only_strategies_that_trade_the_symbol_hear_of_its_regime() -> None:
     settings = make_settings(documented=True)
     first, other, resting = settings.strategies

@@ -150,6 +150,19 @@ def test_level_is_whole_again_once_the_market_speaks_of_it(record, kept):
     assert [level.price for level in venue.taken.asks] == [D(price) for price in kept]
 
 
+@pytest.mark.parametrize(("record", "kept"), [
+    (make_market(update_id=11, bids=levels("99:1")), ["98"]),
+    (make_market(update_id=11, asks=levels("99:0")), ["99", "98"]),
+    (make_market(update_id=11, bid="99:0.9", ask="101:1"), ["98"]),
+    (make_market(update_id=11, bid="98:2", ask="101:1"), ["99"]),
+])
+def test_bid_is_whole_again_once_the_market_speaks_of_it(record, kept):
+    venue = make_venue(snapshot())
+    execute(venue, Side.SELL, "2")
+    on_market(venue, record)
+    assert [level.price for level in venue.taken.bids] == [D(price) for price in kept]
+
+
 def test_fees_come_from_the_instrument_and_else_from_the_settings():
     settings = ExecutionParameters()
     assert fee_schedule(None, settings, currency="EUR") == FeeSchedule(D("0.0002"), D("0.0006"), "EUR")

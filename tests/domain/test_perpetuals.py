@@ -53,6 +53,9 @@ def test_the_bankruptcy_price_loses_the_margin_and_nothing_else() -> None:
 
 def test_a_long_whose_margin_is_more_than_its_value_has_no_liquidation_price() -> None:
     assert liquidation_price(quantity=D(1), cost=D(100), margin=D(150), maintenance=D(1)) is None
+    assert liquidation_price(quantity=D(1), cost=D(100), margin=D("100.5"), maintenance=D(0)) is None
+    assert liquidation_price(quantity=D(1), cost=D(100), margin=D(100), maintenance=D(0)) is None
+    assert liquidation_price(quantity=D(1), cost=D(100), margin=D("99.5"), maintenance=D(0)) == D("0.5")
     assert distance(mark=D(100), liquidation=None) == 1
     assert distance(mark=D(100), liquidation=D(85)) == distance(mark=D(100), liquidation=D(115)) == D("0.15")
 
