@@ -117,7 +117,7 @@ class _Writer:
         self._name = name
         self._schema = parse_schema(_bare(schemas.schema(name)))
         self._conversions = _conversions(RECORDS[name], _encoder)
-        self._compiled = compiled.encoder(_bare(schemas.schema(name)), RECORDS[name], _decimal_bytes)
+        self._compiled = compiled.encoder(_bare(schemas.schema(name)), RECORDS[name], _decimal_bytes.__wrapped__)
 
     def bytes_of(self, record: Record, prefix: bytes) -> bytes:
         try:
@@ -159,7 +159,7 @@ class _Reader:
         self._written = parse_schema(written)
         # Resolution costs time, and the newest schema needs none.
         self._newest = None if written == newest else parse_schema(newest)
-        self._compiled = compiled.decoder(newest, self.kind, _decimal_value) if written == newest else None
+        self._compiled = compiled.decoder(newest, self.kind, _decimal_value.__wrapped__) if written == newest else None
 
     def record_of(self, raw: bytes) -> Record:
         if self._compiled is not None:
@@ -255,7 +255,7 @@ def _struct_items(items: list[dict[str, Any]], item: Any, conversions: tuple[tup
     return [item(**values) for values in items]
 
 
-# Both are called for every decimal of every record: the cache answers most, null among them, without entering Python code.
+# For the plain way; compiled code keeps what it has turned in caches of its own, which answer most without entering Python code.
 @lru_cache(maxsize=1 << 17)
 def _decimal_bytes(value: Decimal | None) -> bytes | None:
     """The unscaled number at 12 places as the shortest two's complement, big-endian; null stays null."""

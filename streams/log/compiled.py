@@ -16,6 +16,7 @@ from types import NoneType
 from typing import Any, get_args, get_type_hints
 
 from streams.domain.records import Record
+from streams.log.varint import bytes_bytes, long_at, long_bytes, text_bytes
 
 Encode = Callable[[Any], bytes]
 Decode = Callable[[bytes, int], Any]
@@ -25,79 +26,18 @@ DecimalValue = Callable[[bytes], Decimal | None]
 # How the branch that is not null begins.
 PRESENT = 2
 
+# Fields that often hold what the one before them holds: a market record's three ids are one.
+REPEATED = frozenset({"causation_id", "correlation_id"})
+# Fields with few different values in a session.
+NAMES = frozenset({"session", "exchange", "symbol", "account", "strategy"})
+
 # What the generated code raises where the plain way must say what is wrong.
 UNUSUAL = (ArithmeticError, AttributeError, IndexError, KeyError, TypeError, ValueError)
 
-_UNSIGNED_END = 1 << 64
-# Every second group of 7 bits, then of 14, then of 28: where an eight-byte number's parts lie while they are moved together.
-_SEVENS, _FOURTEENS, _TWENTY_EIGHTS = 0x007F007F007F007F, 0x00003FFF00003FFF, 0x000000000FFFFFFF
-_CONTINUED, _ENDS_IN_EIGHTH = 0x8080808080808080, 0x0080808080808080
-
-
-def _groups(number: int) -> bytes:
-    """A number from 0 as groups of seven bits, the lowest first, all but the last marked."""
-    out = bytearray()
-    while number > 0x7F:
-        out.append(number & 0x7F | 0x80)
-        number >>= 7
-    out.append(number)
-    return bytes(out)
-
-
-# Whole numbers of 14 bits, and 14 bits with more to follow.
-_WHOLE = [_groups(number) for number in range(1 << 14)]
 # How many bytes a decimal takes with its length, by the first of them; the longest has 16.
 _SIZES = [1 + (first >> 1) if first <= 32 and first & 1 == 0 else None for first in range(256)]
-_MARKED = [bytes((low & 0x7F | 0x80, low >> 7 | 0x80)) for low in range(1 << 14)]
 
-
-def long_bytes(value: int) -> bytes:
-    """A 64-bit number as Avro writes it. Raises: OverflowError outside of that; TypeError for anything but an int."""
-    if 0 <= value < 8192:
-        return _WHOLE[value << 1]
-    unsigned = value << 1 if value >= 0 else ~(value << 1)
-    if unsigned >= _UNSIGNED_END:
-        raise OverflowError(value)
-    if 1 << 42 <= unsigned < 1 << 56:
-        low, middle, high = _MARKED[unsigned & 0x3FFF], _MARKED[unsigned >> 14 & 0x3FFF], _MARKED[unsigned >> 28 & 0x3FFF]
-        return low + middle + high + _WHOLE[unsigned >> 42]
-    return _groups(unsigned)
-
-
-def long_at(raw: bytes, at: int) -> tuple[int, int]:
-    """The number that begins at `at` and where it ends. Raises: IndexError, ValueError where none does."""
-    word = int.from_bytes(raw[at : at + 8], "little")
-    if word & _CONTINUED == _ENDS_IN_EIGHTH:
-        # Eight bytes: every time in microseconds from 1979 to 3111.
-        word &= 0x7F7F7F7F7F7F7F7F
-        word = word & _SEVENS | (word >> 1) & (_SEVENS << 7)
-        word = word & _FOURTEENS | (word >> 2) & (_FOURTEENS << 14)
-        word = word & _TWENTY_EIGHTS | (word >> 4) & (_TWENTY_EIGHTS << 28)
-        return (word >> 1) ^ -(word & 1), at + 8
-    unsigned = shift = 0
-    while True:
-        byte = raw[at]
-        at += 1
-        unsigned |= (byte & 0x7F) << shift
-        if byte < 0x80:
-            break
-        shift += 7
-        if shift > 63:
-            raise ValueError("a number has ten bytes at most")
-    if unsigned >= _UNSIGNED_END:
-        raise ValueError("a number has 64 bits")
-    return (unsigned >> 1) ^ -(unsigned & 1), at
-
-
-def text_bytes(text: str) -> bytes:
-    """A text with its length."""
-    raw = text.encode()
-    return long_bytes(len(raw)) + raw
-
-
-def bytes_bytes(raw: bytes) -> bytes:
-    """Bytes with their length."""
-    return long_bytes(len(raw)) + raw
+_name_bytes = lru_cache(maxsize=1 << 12)(text_bytes)
 
 
 class _Source:
@@ -139,7 +79,7 @@ def encoder(schema: Mapping[str, Any], kind: type, decimal_bytes: DecimalBytes) 
         return bytes_bytes(unscaled)
 
     source = _Source({
-        "long": long_bytes, "text": text_bytes, "blob": bytes_bytes, "decimal": decimal, "join": b"".join,
+        "long": long_bytes, "text": text_bytes, "name": _name_bytes, "blob": bytes_bytes, "decimal": decimal, "join": b"".join,
         "flags": {False: b"\0", True: b"\1"},
     })  # fmt: skip
     source.add(1, f"return join(({', '.join(_encoded_record(source, schema, kind, 'record', {}))},))")
@@ -149,7 +89,20 @@ def encoder(schema: Mapping[str, Any], kind: type, decimal_bytes: DecimalBytes) 
 def _encoded_record(source: _Source, schema: Any, kind: type, name: str, known: dict[str, Any]) -> list[str]:
     """Expressions whose bytes, one after the other, are the record called `name`."""
     hints = get_type_hints(kind)
-    return [_encoded(source, field["type"], hints[field["name"]], f"{name}.{field['name']}", known) for field in schema["fields"]]
+    parts: list[str] = []
+    before = kept = ""
+    for field in schema["fields"]:
+        value = f"{name}.{field['name']}"
+        if field["name"] in NAMES and field["type"] == "string":
+            part = f"name({value})"
+        else:
+            part = _encoded(source, field["type"], hints[field["name"]], value, known)
+        if field["name"] in REPEATED | {"event_id"}:
+            part = f"{kept} if {value} == {before} else {part}" if kept else part
+            before, kept = value, source.fresh("kept")
+            part = f"({kept} := {part})"
+        parts.append(part)
+    return parts
 
 
 def _encoded(source: _Source, schema: Any, hint: Any, value: str, known: dict[str, Any]) -> str:
@@ -196,21 +149,59 @@ def decoder(schema: Mapping[str, Any], kind: type, decimal_value: DecimalValue) 
     source = _Source({
         "long_at": long_at, "decimal": decimal, "optional_decimal": optional_decimal, "sizes": _SIZES, "flags": (False, True),
     })  # fmt: skip
-    call = _decoded_record(source, 1, schema, kind, {})
+    source.add(1, "size = len(raw)")
+    call = _decoded_record(source, 1, schema, kind, {}, ends=True)
     # A cut text or decimal shows here: slices do not say that they were short.
-    source.add(1, "if at != len(raw):", "    return None", f"return {call}")
+    source.add(1, "if at != size:", "    return None", f"return {call}")
     return source.function("def made(raw, at):", f"{kind.__name__} from Avro")  # type: ignore[no-any-return]
 
 
-def _decoded_record(source: _Source, depth: int, schema: Any, kind: type, known: dict[str, Any]) -> str:
-    """Adds the lines that read the fields; returns the expression that makes the struct of them."""
+def _decoded_record(source: _Source, depth: int, schema: Any, kind: type, known: dict[str, Any], *, ends: bool = False) -> str:
+    """Adds the lines that read the fields; returns the expression that makes the struct of them. `ends`: nothing comes after it."""
     hints = get_type_hints(kind)
-    names = []
-    for field in schema["fields"]:
-        target = source.fresh("v")
-        _decode(source, depth, field["type"], hints[field["name"]], target, known)
-        names.append(target if not issubclass(kind, Record) else f"{field['name']}={target}")
-    return f"{source.name('kind', kind)}({', '.join(names)})"
+    fields = [(field["name"], field["type"], source.fresh("v")) for field in schema["fields"]]
+    maker = source.name("kind", kind)
+
+    def call(empty: int) -> str:
+        """The struct whose last `empty` fields hold nothing."""
+        values = [target for _, _, target in fields[: len(fields) - empty]]
+        values += [_nothing(written, known) or "" for _, written, _ in fields[len(fields) - empty :]]
+        if not issubclass(kind, Record):
+            return f"{maker}({', '.join(values)})"
+        return f"{maker}({', '.join(f'{one[0]}={value}' for one, value in zip(fields, values, strict=True))})"
+
+    last = next((place for place, one in enumerate(reversed(fields)) if _nothing(one[1], known) is None), len(fields))
+    for place, (name, written, target) in enumerate(fields):
+        left = len(fields) - place
+        around_array = any("array" in _kind_of(one[1]) for one in fields[max(place - 1, 0) : place + 1])
+        if ends and left <= last and around_array:
+            # Most records end in a row of fields that hold nothing, each of them a zero.
+            zeros = source.name("zeros", bytes(left))
+            source.add(depth, f"if at + {left} == size and raw.endswith({zeros}):", f"    return {call(left)}")
+        if name in REPEATED:
+            source.add(depth, "if raw.startswith(kept, at):", f"    {target} = {fields[place - 1][2]}", "    at += len(kept)", "else:")
+            source.add(depth + 1, "began = at")
+            _decode(source, depth + 1, written, hints[name], target, known)
+            source.add(depth + 1, "kept = raw[began:at]")
+            continue
+        if name == "event_id":
+            source.add(depth, "began = at")
+        _decode(source, depth, written, hints[name], target, known)
+        if name == "event_id":
+            source.add(depth, "kept = raw[began:at]")
+    return call(0)
+
+
+def _kind_of(schema: Any) -> str:
+    return str(schema["type"]) if isinstance(schema, dict) else str(schema)
+
+
+def _nothing(schema: Any, known: dict[str, Any]) -> str | None:
+    """What a field of one zero byte holds: null, no items, false; None for the fields that always hold something."""
+    schema = _resolved(schema, known)
+    if isinstance(schema, list):
+        return "None"
+    return {"array": "[]", "boolean": "False"}.get(_kind_of(schema))
 
 
 def _decode(source: _Source, depth: int, schema: Any, hint: Any, target: str, known: dict[str, Any]) -> None:
@@ -246,7 +237,8 @@ def _decode(source: _Source, depth: int, schema: Any, hint: Any, target: str, kn
         assert kind == "long", f"no code for the Avro type {kind}"
         source.add(
             depth, f"{target} = raw[at]", f"if {target} < 128:", f"    {target} = {target} >> 1 ^ -({target} & 1)", "    at += 1",
-            "else:", f"    {target}, at = long_at(raw, at)",
+            "elif raw[at + 1] < 128:", f"    {target} = {target} & 127 | raw[at + 1] << 7",
+            f"    {target} = {target} >> 1 ^ -({target} & 1)", "    at += 2", "else:", f"    {target}, at = long_at(raw, at)",
         )  # fmt: skip
 
 
