@@ -22,7 +22,11 @@ CALLS = {"min": "max", "max": "min", "any": "all", "all": "any"}
 
 
 class Mutant(NamedTuple):
-    """One change: bytes `start` to `end` of the file become `text`. `first` to `last`: the lines that run it, counted from 1."""
+    """
+    One change: bytes `start` to `end` of the file become `text`. `before` and `after`: the whole lines that it changes, as one.
+
+    `first` to `last`: the lines that run it, counted from 1.
+    """
 
     path: str
     line: int
@@ -37,7 +41,8 @@ class Mutant(NamedTuple):
 
     def applied(self, source: str) -> str:
         raw = source.encode()
-        assert _flat(raw[self.start : self.end]) == self.before, f"{self.path} is not what this change was made for"
+        head, tail = _around(raw, self.start, self.end)
+        assert _flat(raw[head:tail]) == self.before, f"{self.path} is not what this change was made for"
         return (raw[: self.start] + self.text.encode() + raw[self.end :]).decode()
 
     def __str__(self) -> str:
@@ -125,10 +130,18 @@ class _Finder:
         body = getattr(statement, "body", None) or getattr(statement, "cases", None)
         first_inside = getattr(body[0], "lineno", None) or body[0].body[0].lineno if body else 0
         last = max(first_inside - 1, statement.lineno) if body else statement.end_lineno or statement.lineno
+        head, tail = _around(raw, start, end)
         return Mutant(
-            path=self._path, line=node.lineno, what=what, before=_flat(raw[start:end]), after=new,
+            path=self._path, line=node.lineno, what=what, before=_flat(raw[head:tail]),
+            after=_flat(raw[head:start] + text.encode() + raw[end:tail]),
             first=statement.lineno, last=last, start=start, end=end, text=text,
         )  # fmt: skip
+
+
+def _around(raw: bytes, start: int, end: int) -> tuple[int, int]:
+    """The whole lines that hold those bytes."""
+    tail = raw.find(b"\n", end)
+    return raw.rfind(b"\n", 0, start) + 1, tail if tail >= 0 else len(raw)
 
 
 def _flat(code: bytes) -> str:

@@ -47,6 +47,11 @@ def test_place_is_counted_in_bytes_past_signs_of_several() -> None:
     assert changed('x = "−", 1') == {'x = "−", 2', 'x = "−", 0'}
 
 
+def test_change_is_told_with_its_whole_line() -> None:
+    [mutant] = mutants_of("demo.py", "y = 'z'\nx = f(a < b,\n      c)\n")
+    assert (mutant.line, mutant.before, mutant.after) == (2, "x = f(a < b,", "x = f((a <= b),")
+
+
 def test_change_made_for_other_code_is_refused() -> None:
     [mutant] = mutants_of("demo.py", "x = a < b")
     with pytest.raises(AssertionError, match=r"demo\.py is not what this change was made for"):
