@@ -93,6 +93,15 @@ def test_a_position_that_would_be_liquidated_at_the_mark_is_refused_with_no_dist
     assert order.rejection_code == "LEVERAGE"
 
 
+@pytest.mark.parametrize("side", Side)
+def test_a_position_that_would_be_liquidated_exactly_at_the_mark_is_refused(side: Side) -> None:
+    # Leverage 50 binds .02 of the value, which is what the tier keeps of it.
+    tiers = '[{"maximum_notional":"50000","maintenance_margin_rate":"0.02","initial_margin_rate":"0.02"}]'
+    settings = make_perpetual_settings(accounts=[account(leverage=50)], leverage_max=D(125))
+    order = asked(PerpetualStory(settings, tiers=tiers), side)
+    assert (order.rejection_code, order.measured, order.limit) == ("LIQUIDATION_DISTANCE", 0, 0)
+
+
 @pytest.mark.parametrize(("changes", "limit"), [({"leverage_max": D(8)}, 8), ({}, 10)])
 def test_leverage_is_limited_by_the_instrument_and_by_its_tier(changes: dict[str, Any], limit: int) -> None:
     # The tier's initial rate of .1 grants leverage 10.

@@ -61,6 +61,17 @@ def test_a_request_is_forgotten_after_five_minutes() -> None:
     assert story.account().mode is RiskMode.HALT_ALL
 
 
+@pytest.mark.parametrize("seconds", [1, 301])
+def test_a_request_serves_one_confirmation(seconds: int) -> None:
+    story = halted()
+    story.command(CommandKind.RESUME_REQUEST)
+    story.wait(seconds)
+    story.command(CommandKind.RESUME_CONFIRM)
+    assert said(story.command(CommandKind.RESUME_CONFIRM)) == (
+        "COMMAND_REFUSED", "RESUME_CONFIRM by ann: no RESUME_REQUEST came before",
+    )
+
+
 def test_a_new_halt_makes_an_open_request_void() -> None:
     story = halted()
     story.command(CommandKind.RESUME_REQUEST)
