@@ -19,7 +19,7 @@ MARKET_SEED = 7
 SHAPES = [(partitions, risk_tasks, workers) for partitions in (1, 2, 7) for risk_tasks in (1, 2) for workers in (1, 3)]
 
 given_a_schedule = given(seed=st.integers(0, 2**32), shape=st.sampled_from(SHAPES), kill_share=st.sampled_from((0.0, 0.01, 0.05)))
-calmly = settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True)
+calmly = settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True)
 
 
 def simulate(seed: int, shape: tuple[int, int, int], kill_share: float = 0.0, **run: Any) -> Simulation:
