@@ -46,6 +46,8 @@ class Task:
             for source in stage.inputs
             for partition in layout.partitions_read(stage, source.topic, number)
         )
+        # By where a message stands: its input, and what may stand there.
+        self._inputs = {tuple(layout.at(*one.partition)): (one, layout.record_of(one.partition.topic)) for one in self.merge.inputs}
         self.frontier = BEFORE_TIME
         self.commands_offset = 0
         self.outputs_count = 0
@@ -74,28 +76,27 @@ class Task:
 
     def offer(self, messages: Iterable[Message]) -> None:
         """Messages of merged inputs, each partition in offset order."""
-        session_length = len(self.layout.session) + 1
-        by_partition = self.merge.by_partition
+        inputs = self._inputs
         for message in messages:
-            one = by_partition[Partition(message.topic[session_length:], message.partition)]
+            one, kind = inputs[message.topic, message.partition]
             if message.value is None:
                 promised = watermark_of(message)
                 if promised is not None:
                     one.watermark_read(message.offset, promised)
                     continue
             key = message.key.decode("utf-8", "replace") if message.key is not None else ""
-            record = self._record(message, one)
+            record = self._record(message, one, kind)
             if isinstance(record, Rejected):
                 one.rejected_read(message.offset, key, record)
             else:
                 one.record_read(message.offset, key, record.time, record)
 
-    def _record(self, message: Message, one: MergeInput) -> Record | Rejected:
+    def _record(self, message: Message, one: MergeInput, kind: type[Record]) -> Record | Rejected:
         topic = one.partition.topic
         try:
             if message.value is None:
                 raise DecodeError("a record without a value that is no watermark", "value_present")
-            record = self.codec.decode(message.value, self.layout.record_of(topic))
+            record = self.codec.decode(message.value, kind)
         except DecodeError as fault:
             return Rejected(fault.rule, str(fault), message.value)
         rule = broken_rule(record)
