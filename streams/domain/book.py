@@ -109,6 +109,17 @@ def top(book: Book) -> Top:
     return Top(bid, bid_quantity, ask, ask_quantity)
 
 
+def is_crossed(book: Book) -> bool:
+    """Whether the visible best bid is not below the best ask: `top(book).crossed`, asked for with every record."""
+    quote = book.quote if book.quoted else None
+    bid, ask = (None, None) if quote is None else (quote.bid, quote.ask)
+    if bid is None:
+        bid = book.bids.prices[-1] if book.bids.prices else None
+    if ask is None:
+        ask = book.asks.prices[0] if book.asks.prices else None
+    return bid is not None and ask is not None and bid >= ask
+
+
 def visible(book: Book, taker: Side) -> Iterator[tuple[Decimal, Decimal]]:
     """What a taker meets, best price first: the asks for a BUY, the bids for a SELL, as (price, quantity)."""
     quote = book.quote if book.quoted else None

@@ -15,13 +15,14 @@ from decimal import Decimal
 
 import msgspec
 
-from streams.domain.book import Book, Top, top, visible
+from streams.domain.book import Book, Top, is_crossed, top, visible
 from streams.domain.execution.market_order import walk_notional
 from streams.domain.money import ZERO, quotient
 from streams.domain.records import DepthStep, Mark, MarketData, MarkSource, Side
 
 HOUR = 3_600_000_000
 HOURS = 24
+TWO = Decimal(2)
 
 
 class HourSpread(msgspec.Struct):
@@ -96,14 +97,14 @@ def mark(
 
 
 def _flags(book: Book) -> int:
-    return book.gap | book.feed_down << 1 | book.present << 2 | top(book).crossed << 3
+    return book.gap | book.feed_down << 1 | book.present << 2 | is_crossed(book) << 3
 
 
 def _price(state: MarkState, best: Top, *, exchange_marked: bool) -> tuple[Decimal | None, MarkSource]:
     if exchange_marked and state.exchange_mark is not None:
         return state.exchange_mark, MarkSource.EXCHANGE
     if best.bid is not None and best.ask is not None:
-        return quotient(best.bid + best.ask, Decimal(2)), MarkSource.MID
+        return quotient(best.bid + best.ask, TWO), MarkSource.MID
     if state.last is not None:
         return state.last, MarkSource.LAST
     return None, MarkSource.NONE

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streams.domain import book as books
-from streams.domain.book import Book, Levels, on_market, top, visible
+from streams.domain.book import Book, Levels, is_crossed, on_market, top, visible
 from streams.domain.records import Level, MarketData, Side
 from streams.stages.state import decode_state, encode_state
 from tests.domain.market import START, D, levels, make_market, make_snapshot, recording
@@ -125,9 +125,11 @@ def test_deltas_before_the_first_snapshot_make_no_book():
 
 
 def test_crossed_top_is_seen_and_touching_prices_count_as_crossed():
-    assert not top(made(snapshot())).crossed
-    assert top(made(snapshot(), make_market(update_id=11, bids=levels("101:1")))).crossed
-    assert not top(Book()).crossed
+    crossing = made(snapshot(), make_market(update_id=11, bids=levels("101:1")))
+    quoted = made(snapshot(), make_market(update_id=11, best_bid=D(103), best_bid_quantity=D(1)))
+    for book, crossed in ((made(snapshot()), False), (crossing, True), (quoted, True), (Book(), False)):
+        assert top(book).crossed is crossed
+        assert is_crossed(book) is crossed
 
 
 def test_levels_beyond_the_limit_are_dropped_farthest_first():
@@ -194,6 +196,7 @@ def test_levels_of_a_recording_equal_its_tickers_at_every_common_update_id(file)
             bids, asks = book.bids, book.asks
             built[record.update_id] = (bids.prices[-1], bids.quantities[-1], asks.prices[0], asks.quantities[0])
         assert not top(book).crossed
+        assert not is_crossed(book)
     common = built.keys() & pushed.keys()
     assert len(common) > 500
     assert [name for name in common if built[name] != pushed[name]] == []
