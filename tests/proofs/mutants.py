@@ -22,7 +22,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from enum import StrEnum
 from functools import cache
 from pathlib import Path
-from typing import Any, NamedTuple, Self
+from typing import Any, NamedTuple
 
 import pytest
 
@@ -101,32 +101,28 @@ def _is_cached(mutant: Mutant) -> bool:
 
 
 class Trees:
-    """Copies of the tree outside of it, as many as run at once; gone at the end."""
+    """Copies of the tree in `folder`, as many as run at once."""
 
-    def __init__(self, jobs: int) -> None:
-        self._jobs = jobs
-        self._folder = Path(tempfile.mkdtemp(prefix="mutants-"))
+    def __init__(self, folder: Path, jobs: int) -> None:
         # What the changes start from, whatever becomes of the working tree meanwhile.
-        self._untouched = self._folder / "untouched"
-        self._free: queue.Queue[Path] = queue.Queue()
-        self.reached: Reached
-
-    def __enter__(self) -> Self:
-        first = self._untouched
-        first.mkdir()
+        self._untouched = folder / "untouched"
+        self._untouched.mkdir()
         for name in COPIED:
             place = PROJECT_FOLDER / name
             if place.is_dir():
-                shutil.copytree(place, first / name, ignore=shutil.ignore_patterns("__pycache__"))
+                shutil.copytree(place, self._untouched / name, ignore=shutil.ignore_patterns("__pycache__"))
             else:
-                shutil.copy2(place, first / name)
-        self.reached = Reached(self._reach(first))
-        for number in range(self._jobs):
-            self._free.put(shutil.copytree(first, self._folder / str(number)))
-        return self
+                shutil.copy2(place, self._untouched / name)
+        self.reached = Reached(self._reach(self._untouched))
+        self._running: set[subprocess.Popen[bytes]] = set()
+        self._free: queue.Queue[Path] = queue.Queue()
+        for number in range(jobs):
+            self._free.put(shutil.copytree(self._untouched, folder / str(number)))
 
-    def __exit__(self, *_: object) -> None:
-        shutil.rmtree(self._folder, ignore_errors=True)
+    def stop(self) -> None:
+        """Ends what runs; its fates mean nothing then."""
+        for process in tuple(self._running):
+            process.kill()
 
     def fate(self, mutant: Mutant) -> Fate:
         tests = self.reached.tests_of(mutant)
@@ -151,6 +147,7 @@ class Trees:
             [*_PYTEST, f"@{asked}", "-x", f"--timeout={TEST_SECONDS}", "--hypothesis-seed=0"],
             cwd=tree, env=_environment() | {"PYTHONDONTWRITEBYTECODE": "1"}, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
         )  # fmt: skip
+        self._running.add(process)
         resource.prlimit(process.pid, resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
         try:
             code = process.wait(MUTANT_SECONDS)
@@ -159,6 +156,7 @@ class Trees:
         finally:
             process.kill()
             process.wait()
+            self._running.discard(process)
         return Fate.SURVIVED if code == 0 else Fate.KILLED
 
     def _reach(self, tree: Path) -> dict[str, Any]:
@@ -205,21 +203,19 @@ class Mutants:
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtestloop(self, session: pytest.Session) -> Iterator[None]:
-        pool = ThreadPoolExecutor(self._tier.jobs)
-        try:
-            if not session.items:
+        if not session.items:
+            return (yield)
+        with tempfile.TemporaryDirectory(prefix="mutants-") as folder, ThreadPoolExecutor(self._tier.jobs) as pool:
+            trees = Trees(Path(folder), self._tier.jobs)
+            # What an earlier, interrupted run has finished is no longer among them.
+            for item in session.items:
+                mutant = item.callspec.params["mutant"]  # type: ignore[attr-defined]
+                self._fates[mutant] = pool.submit(trees.fate, mutant)
+            try:
                 return (yield)
-            with Trees(self._tier.jobs) as trees:
-                # What an earlier, interrupted run has finished is no longer among them.
-                for item in session.items:
-                    mutant = item.callspec.params["mutant"]  # type: ignore[attr-defined]
-                    self._fates[mutant] = pool.submit(trees.fate, mutant)
-                try:
-                    return (yield)
-                finally:
-                    pool.shutdown(cancel_futures=True)
-        finally:
-            pool.shutdown(cancel_futures=True)
+            finally:
+                pool.shutdown(wait=False, cancel_futures=True)
+                trees.stop()
 
     @pytest.fixture
     def fate(self, mutant: Mutant) -> Fate:
