@@ -35,7 +35,7 @@ from streams.replay.verify import Verdict, verify
 SETTLE_SECONDS_MAX = 240.0
 LOOK_SECONDS = 0.1
 # A kill falls within these shares of the time the feed takes at the least: the session has begun and is not over.
-SHARE_MIN, SHARE_MAX = 0.1, 0.9
+SHARE_MIN, SHARE_MAX = 0.1, 0.8
 
 PROCESSES = ("signals-0", "risk-0", "execution-0", FEED)
 PARTS = ("postgres", "connect", "kafka")
