@@ -15,7 +15,7 @@ class WorkerLimits(NamedTuple):
     queue_max: int = 20_000
     wait_s: float = 0.005
     journal_idle_s: float = 1.0
-    # A promise without records is worth a transaction only so often: nothing waits for it but time. What is put out carries its own.
+    # A promise without records that nobody stands still for is worth a transaction only so often. What is put out carries its own.
     promise_s: float = 0.04
 
 

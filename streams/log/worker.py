@@ -196,10 +196,12 @@ class Worker:
         batch = held.batch
         if batch is None:
             return False
-        held.unjournalled = held.unjournalled or batch.events > 0 or held.task.watermark > held.watermark
+        promises = held.task.watermark > held.watermark
+        held.unjournalled = held.unjournalled or batch.events > 0 or promises
         return (
             _must_journal(batch)
-            or (held.task.watermark > held.watermark and self._monotonic() - held.promised_at >= self.limits.promise_s)
+            or (promises and self._monotonic() - held.promised_at >= self.limits.promise_s)
+            or (promises and self.stage.is_awaited(held.task.state))
             or (held.unjournalled and self._monotonic() - held.journalled_at >= self.limits.journal_idle_s)
         )
 

@@ -100,6 +100,13 @@ class Stage(Protocol):
         After an event it may say less than before; only what comes after that event can then concern this state.
         """
 
+    def is_awaited(self, state: Any) -> bool:
+        """
+        Whether another stage stands still until this state's next promise, so that each is worth a transaction of its own.
+
+        It decides how soon a promise is sent, never what is put out.
+        """
+
     def encode(self, state: Any) -> bytes:
         """Canonical: equal states, equal bytes."""
 

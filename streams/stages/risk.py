@@ -161,6 +161,10 @@ class RiskStage:
                 due = min(due, order.answer_due)
         return due
 
+    def is_awaited(self, state: RiskState) -> bool:
+        """With an order in flight: execution and risk wait for each other in turn."""
+        return any(account.in_flight for account in state.accounts.values())
+
     def encode(self, state: RiskState) -> bytes:
         return encode_state(state)
 

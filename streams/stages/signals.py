@@ -90,6 +90,9 @@ class SignalsStage:
     def answer_due(self, state: SignalsState, topic: str) -> int | None:
         return None
 
+    def is_awaited(self, state: SignalsState) -> bool:
+        return False
+
     def encode(self, state: SignalsState) -> bytes:
         return encode_state(state)
 

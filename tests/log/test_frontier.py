@@ -40,6 +40,9 @@ class Asker:
     def answer_due(self, state: Asked, topic: str) -> int | None:
         return NEVER if topic == "order_results" and not state.waits else None
 
+    def is_awaited(self, state: Asked) -> bool:
+        return state.waits
+
     def encode(self, state: Asked) -> bytes:
         return msgspec.json.encode(state)
 

@@ -91,6 +91,9 @@ class Desk:
     def answer_due(self, state: DeskState, topic: str) -> int | None:
         return NEVER if topic == "order_results" and not any(state.open.values()) else None
 
+    def is_awaited(self, state: DeskState) -> bool:
+        return any(state.open.values())
+
     def encode(self, state: DeskState) -> bytes:
         return encode_state(state)
 

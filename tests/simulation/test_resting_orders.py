@@ -130,6 +130,26 @@ def test_command_after_a_restart_is_taken_later_than_all_that_was_promised_befor
         assert entry is not None and _taken_at(simulation) > promised
 
 
+def test_promise_is_sent_at_once_while_an_order_is_in_flight_however_rarely_it_is_otherwise() -> None:
+    simulation = Simulation(make_resting(), make_market("sim", 200, MARKET_SEED), random.Random(0))
+    for worker in simulation.workers.values():
+        worker.close()
+    limits = WorkerLimits(wait_s=0.0, journal_idle_s=1e9, promise_s=0.0)
+    workers = [_worker(simulation, stage, limits._replace(promise_s=1e9 if stage else 0.0)) for stage in range(3)]
+    awaited = held_back = 0
+    while simulation.place < 200:
+        simulation.feed_turn(5)
+        _turns(workers, 6)
+        for worker in workers[1:]:
+            for held in worker.tasks.values():
+                if worker.stage.is_awaited(held.task.state):
+                    awaited += 1
+                    assert held.watermark == held.task.watermark
+                else:
+                    held_back += held.watermark < held.task.watermark
+    assert awaited and held_back
+
+
 def _worker(simulation: Simulation, stage: int, limits: WorkerLimits) -> Worker:
     return Worker(simulation.log, STAGES[stage], simulation.settings, simulation.codec, slot="0", code_version="test", limits=limits)
 
