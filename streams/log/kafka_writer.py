@@ -14,8 +14,11 @@ while the transaction is younger than its time-out; later it is a `LogError`, an
 truth.
 """
 
+import threading
 import time as clock
 from collections.abc import Callable, Mapping
+from concurrent.futures import Future
+from concurrent.futures import TimeoutError as FutureTimeout
 from typing import Any
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
@@ -110,9 +113,32 @@ class KafkaWriter:
         self._check_began()
         places = [TopicPartition(p.topic, p.number, offset) for p, offset in positions.items()]
         metadata = token if token is not None else self._group_without_members(group)
-        self._insist(
-            lambda left: self._producer.send_offsets_to_transaction(places, metadata, left), f"offsets of group {group}"
-        )
+        self._insist(lambda left: self._send_offsets(places, metadata, left), f"offsets of group {group}")
+
+    def _send_offsets(self, places: list[TopicPartition], metadata: Any, left: float) -> None:
+        """
+        In a thread of its own: librdkafka's call does not keep its time-out, and never returns where the group's coordinator left
+        the cluster for a moment (its issues 5456 and 5511). One that hangs keeps its thread; the writer is at its end.
+        """
+        outcome: Future[None] = Future()
+
+        def send() -> None:
+            try:
+                self._producer.send_offsets_to_transaction(places, metadata, left)
+            except KafkaException as failure:
+                outcome.set_exception(failure)
+            else:
+                outcome.set_result(None)
+
+        threading.Thread(target=send, name=f"{self._name}-offsets", daemon=True).start()
+        # Later than this the broker has ended the transaction.
+        seconds = min(left, TRANSACTION_TIMEOUT_MS / 1000)
+        try:
+            outcome.result(seconds)
+        except FutureTimeout as late:
+            self._began = None
+            self._end = LogError(f"{self._doing('offsets')}: must be taken within {seconds:g} s, were not")
+            raise self._end from late
 
     def commit(self) -> None:
         self._check_began()
