@@ -33,11 +33,16 @@ class SessionStuck(StreamsError):
 
 
 class Place(NamedTuple):
-    """Where the processes find broker and registry, and keep their logs."""
+    """
+    Where the processes find broker and registry, and keep their logs.
+
+    `local`: both are the local stack's, which the session's watchdog keeps going; others keep their own.
+    """
 
     bootstrap: str
     registry: str
     log_folder: Path
+    local: bool = True
 
 
 class PaperSession:
@@ -76,7 +81,8 @@ class PaperSession:
         for name in self._worker_names():
             stage, _, slot = name.partition("-")
             self.supervisor.start(name, self._command("worker", stage, "--slot", slot, port=self.ports[name]))
-        self.supervisor.start(WATCHDOG, [*CDB, "watchdog", "--session", self.settings.session])
+        if self._place.local:
+            self.supervisor.start(WATCHDOG, [*CDB, "watchdog", "--session", self.settings.session])
         self.start_feed()
 
     def start_feed(self) -> None:

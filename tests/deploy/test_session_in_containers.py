@@ -46,7 +46,7 @@ def runtime(endpoints: Endpoints) -> Iterator[Runtime]:
 def running(runtime: Runtime, endpoints: Endpoints, name: str, folder: Path, *, speed: str) -> Iterator[PaperSession]:
     """A simulated market through feed and stages as processes of this machine."""
     settings = settings_of(Ask(session=name, duration_seconds=MARKET_SECONDS, seed=7))
-    place = Place(endpoints.bootstrap, endpoints.ccompat_url, folder)
+    place = Place(endpoints.bootstrap, endpoints.ccompat_url, folder, local=False)
     paper = PaperSession(runtime, settings, place, speed=speed)
     paper.create(time.time_ns() // 1000)
     try:
