@@ -27,6 +27,13 @@ def kafka(run_stack: Stack) -> Endpoints:
 
 
 @pytest.fixture(scope="session")
+def lone_kafka() -> Iterator[Endpoints]:
+    """A broker that no sink reads, for tests that write records without a registry's schema ids: a sink would take them for others."""
+    with reaped_stack() as stack:
+        yield _up(stack, ["kafka"]).endpoints()
+
+
+@pytest.fixture(scope="session")
 def stack(run_stack: Stack) -> Stack:
     """All parts, shared by the run; a test that ends one brings it back with `stack.up()`."""
     return _up(run_stack, PART_NAMES)

@@ -60,16 +60,16 @@ def start_feed(bootstrap: str, settings: SessionSettings) -> subprocess.Popen[st
 
 
 def test_feed_killed_ten_times_on_kafka_writes_what_it_writes_in_memory(
-    kafka: Endpoints, fresh_session: Callable[[], str], tmp_path: Path
+    lone_kafka: Endpoints, fresh_session: Callable[[], str], tmp_path: Path
 ) -> None:
     settings = settings_for(session=fresh_session(), files=(long_recording(tmp_path),))
     layout = Layout.of(settings)
     moments = random.Random(4)
-    with KafkaLog(kafka.bootstrap, client_id="test") as log:
+    with KafkaLog(lone_kafka.bootstrap, client_id="test") as log:
         log.create({layout.full(topic): layout.count(topic) for topic in schemas.catalogue()})
         market = Partition(layout.full("market_data"), 0)
         for _ in range(10):
-            before, process = log.end_offset(market), start_feed(kafka.bootstrap, settings)
+            before, process = log.end_offset(market), start_feed(lone_kafka.bootstrap, settings)
             target = before + moments.randrange(1, 60)
             deadline = time.monotonic() + DEADLINE_SECONDS
             while log.end_offset(market) < target and process.poll() is None and time.monotonic() < deadline:
@@ -77,7 +77,7 @@ def test_feed_killed_ten_times_on_kafka_writes_what_it_writes_in_memory(
                     process.wait(0.02)
             process.kill()
             process.wait(DEADLINE_SECONDS)
-        assert start_feed(kafka.bootstrap, settings).wait(DEADLINE_SECONDS) == 0
+        assert start_feed(lone_kafka.bootstrap, settings).wait(DEADLINE_SECONDS) == 0
         assert newest_source(log, settings).ended
         memory = new_log(settings)
         FeedService(memory, CODEC, settings, FakeWall(), speed="max", code_version="test").run()

@@ -100,9 +100,9 @@ class Session(NamedTuple):
 
 
 @pytest.fixture
-def make_session(kafka: Endpoints, fresh_session: Callable[[], str]) -> Iterator[Callable[..., Session]]:
+def make_session(lone_kafka: Endpoints, fresh_session: Callable[[], str]) -> Iterator[Callable[..., Session]]:
     """Makes sessions of the simulated feed: `seconds` of market time on so many `partitions`."""
-    with KafkaLog(kafka.bootstrap, client_id="test") as log:
+    with KafkaLog(lone_kafka.bootstrap, client_id="test") as log:
 
         def make(*, seconds: int = 20, partitions: int = 1) -> Session:
             feed = FeedParameters(start_time=START, duration_seconds=seconds, rate_per_second=20)
@@ -114,8 +114,8 @@ def make_session(kafka: Endpoints, fresh_session: Callable[[], str]) -> Iterator
 
 
 @pytest.fixture
-def cdb(kafka: Endpoints, tmp_path: Path) -> Iterator[Launcher]:
-    with launcher(kafka.bootstrap, tmp_path) as started:
+def cdb(lone_kafka: Endpoints, tmp_path: Path) -> Iterator[Launcher]:
+    with launcher(lone_kafka.bootstrap, tmp_path) as started:
         yield started
 
 
