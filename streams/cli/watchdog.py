@@ -41,17 +41,17 @@ def watchdog(
     with open_runtime(connection, client_id=f"{session}-watchdog") as runtime:
         settings = session_settings(runtime, session)
         timekeeper = Timekeeper(runtime.log, runtime.codec, settings, wall, code_version=runtime.code_version)
-        sink = Aside("sink", 2.0, SinkKeeper(Sink(endpoints.connect_url), endpoints.registry_health_url).turn)
-        parts = Aside("stack", 1.0, keeper.turn) if mend else None
+        asides = {"sink": Aside("sink", 2.0, SinkKeeper(Sink(endpoints.connect_url), endpoints.registry_health_url).turn)}
+        if mend:
+            asides["stack"] = Aside("stack", 1.0, keeper.turn)
         duties = [
             Duty("timekeeper", 0.1, timekeeper.turn),
             Duty("dead letters", 1.0, ConnectDeadLetters(runtime.log, runtime.codec).turn),
-            Duty("sink", 1.0, sink.turn),
+            *(Duty(name, 1.0, aside.turn) for name, aside in asides.items()),
         ]
         try:
-            watch(duties if parts is None else [*duties, Duty("stack", 1.0, parts.turn)], wall)
+            watch(duties, wall)
         finally:
             timekeeper.close()
-            for aside in (sink, parts):
-                if aside is not None:
-                    aside.close()
+            for aside in asides.values():
+                aside.close()

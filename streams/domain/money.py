@@ -15,6 +15,7 @@ SCALE = 12
 UNIT = Decimal(1).scaleb(-SCALE)
 ZERO = Decimal(0)
 ONE = Decimal(1)
+BPS = Decimal(10_000)  # basis points in the whole
 
 
 def amount(value: Decimal) -> Decimal:

@@ -19,7 +19,7 @@ from tests.kafka.story import Theatre, busy_settings, kills_of, survives, theatr
 from tests.proofs.alterations import altered
 from tests.proofs.soak import VICTIMS, Case
 from tests.simulation.market import START, make_market, make_settings
-from tests.simulation.schedule import STAGES, TAIL, Simulation, data_of
+from tests.simulation.schedule import STAGES, TAIL, Simulation, assert_replays_equal, data_of
 
 MARKET_SECONDS = 40
 RECORDS = 400
@@ -54,8 +54,7 @@ def test_simulation_of_any_shape_with_kills_and_commands_replays_equal(case: Cas
         assert data_of(simulation) == data_of(plain)
     assert set(simulation.frontiers().values()) == {simulation.market[-1].record.time + TAIL}
     assert not simulation.overfull
-    verdict = verify(simulation.log, simulation.settings, simulation.codec, STAGES)
-    assert verdict.equal, "\n".join(map(str, verdict.divergences))
+    assert_replays_equal(simulation)
 
 
 def test_alteration_of_one_record_is_found_and_located(case: Case, seed: int) -> None:

@@ -16,6 +16,7 @@ from streams.log.layout import FEED_TOPICS, Layout
 from streams.log.memory import MemoryLog
 from streams.log.worker import Worker
 from streams.operate.topics import create_session
+from streams.replay.verify import verify
 from streams.stages.contract import StageFactory
 from streams.stages.execution import ExecutionStage
 from streams.stages.risk import RiskStage
@@ -165,4 +166,10 @@ def data_of(simulation: Simulation) -> dict[str, list[Any]]:
     }
 
 
-__all__ = ["STAGES", "TAIL", "Partition", "Simulation", "data_of"]
+def assert_replays_equal(simulation: Simulation) -> None:
+    """Run again from its own log by its own stages, the session puts out what it put out."""
+    verdict = verify(simulation.log, simulation.settings, simulation.codec, simulation.stages)
+    assert verdict.equal, "\n".join(map(str, verdict.divergences))
+
+
+__all__ = ["STAGES", "TAIL", "Partition", "Simulation", "assert_replays_equal", "data_of"]

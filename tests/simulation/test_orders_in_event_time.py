@@ -10,12 +10,11 @@ from hypothesis import strategies as st
 from streams.domain.parameters import ExecutionParameters
 from streams.domain.records import OrderResult
 from streams.log.journal import read_range
-from streams.replay.verify import verify
 from streams.stages.execution import ExecutionStage
 from streams.stages.signals import SignalsStage
 from tests.simulation.desk import Desk
 from tests.simulation.market import make_market, make_settings
-from tests.simulation.schedule import Simulation, data_of
+from tests.simulation.schedule import Simulation, assert_replays_equal, data_of
 
 SHAPES = [(partitions, risk_tasks, workers) for partitions in (1, 2, 7) for risk_tasks in (1, 2) for workers in (1, 3)]
 STAGES = (SignalsStage, Desk, ExecutionStage)
@@ -55,5 +54,4 @@ def test_any_schedule_partitioning_and_kills_give_the_same_answers_and_replay_eq
     found = data_of(simulation)
     for topic, records in reference().items():
         assert found[topic] == records, f"{topic} differs"
-    verdict = verify(simulation.log, simulation.settings, simulation.codec, STAGES)
-    assert verdict.equal, str(verdict.divergences[0])
+    assert_replays_equal(simulation)

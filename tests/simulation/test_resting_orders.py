@@ -17,9 +17,8 @@ from streams.log.journal import newest_entry, taken_of
 from streams.log.takeover import take_over
 from streams.log.worker import Worker
 from streams.replay.summary import records_of
-from streams.replay.verify import verify
 from tests.simulation.market import make_market, make_settings
-from tests.simulation.schedule import STAGES, Simulation, data_of
+from tests.simulation.schedule import STAGES, Simulation, assert_replays_equal, data_of
 
 RECORDS, MARKET_SEED = 140, 7
 SHAPES = [(partitions, risk_tasks, workers) for partitions in (1, 2, 7) for risk_tasks in (1, 2) for workers in (1, 3)]
@@ -59,11 +58,6 @@ def simulate(seed: int, shape: tuple[int, int, int], kill_share: float = 0.0, **
 @cache
 def reference() -> dict[str, list[Any]]:
     return data_of(simulate(0, (1, 1, 1)))
-
-
-def assert_replays_equal(simulation: Simulation) -> None:
-    verdict = verify(simulation.log, simulation.settings, simulation.codec, STAGES)
-    assert verdict.equal, str(verdict.divergences[0])
 
 
 def test_orders_of_the_reference_session_end_in_every_way() -> None:

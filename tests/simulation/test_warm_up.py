@@ -9,9 +9,8 @@ import pytest
 from streams.domain.ids import market_id
 from streams.domain.records import MarketData
 from streams.domain.vocabulary import HISTORY
-from streams.replay.verify import verify
 from tests.simulation.market import Written, make_market, make_settings
-from tests.simulation.schedule import STAGES, Simulation, data_of
+from tests.simulation.schedule import Simulation, assert_replays_equal, data_of
 
 RECORDS, HISTORIC, SEED = 400, 200, 7
 
@@ -66,5 +65,4 @@ def test_session_with_history_is_the_same_under_any_schedule_and_replays_equal(s
     for seed in (1, 2):
         simulation = simulate(seed, shape, market)
         assert data_of(simulation) == reference
-        verdict = verify(simulation.log, simulation.settings, simulation.codec, STAGES)
-        assert verdict.equal, str(verdict.divergences[0])
+        assert_replays_equal(simulation)

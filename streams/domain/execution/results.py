@@ -9,10 +9,9 @@ report latency after the market time it was made at, and goes back to the market
 from decimal import Decimal
 from typing import Any
 
-from streams.domain.execution.trades_only import BPS
 from streams.domain.execution.venue import Terms, Venue
 from streams.domain.execution.working import Fill, Working
-from streams.domain.money import ZERO, amount, quotient
+from streams.domain.money import BPS, ZERO, amount, quotient
 from streams.domain.records import Liquidity, OrderResult, ResultStatus, Side
 
 BOOK_WALK = "book_walk"

@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from streams.domain.money import EXACT, ZERO, amount, quotient
+from streams.domain.money import BPS, EXACT, ZERO, amount, quotient
 from streams.domain.records import MarketData, Side
 
 MINUTE = 60_000_000
@@ -23,7 +23,6 @@ MINUTES = 60
 BASE_BPS = Decimal(5)
 DEPTH_BPS = Decimal(10)
 VOLATILITY_FACTOR = Decimal(2)
-BPS = Decimal(10_000)
 BPS_MAX = Decimal(2_000)
 
 
@@ -75,8 +74,8 @@ def model_fill(
     if not filled or (whole and filled < quantity):
         return None
     last = recent[-1].close
-    bps = BASE_BPS + quotient(DEPTH_BPS * filled * last, sum((minute.quote_volume for minute in recent), ZERO))
-    bps = min(bps + VOLATILITY_FACTOR * BPS * hourly_volatility(tape), BPS_MAX)
+    impact = quotient(DEPTH_BPS * filled * last, sum((minute.quote_volume for minute in recent), ZERO))
+    bps = min(slippage_bps(impact=impact, hourly=hourly_volatility(tape)), BPS_MAX)
     price = quotient(last * (BPS + bps if side is Side.BUY else BPS - bps), BPS)
     if limit is not None and (price > limit if side is Side.BUY else price < limit):
         return None
@@ -86,6 +85,11 @@ def model_fill(
         minute.available -= used
         left -= used
     return ModelFill(filled, price)
+
+
+def slippage_bps(*, impact: Decimal, hourly: Decimal) -> Decimal:
+    """The formula, unbounded. `impact`: its term in the notional, bps; `hourly`: the volatility of an hour, a fraction of 1."""
+    return BASE_BPS + impact + VOLATILITY_FACTOR * BPS * hourly
 
 
 def hourly_volatility(tape: Tape) -> Decimal:

@@ -11,8 +11,8 @@ from collections.abc import Iterator
 from decimal import Decimal
 from typing import NamedTuple
 
-from streams.domain.execution.trades_only import BASE_BPS, BPS, VOLATILITY_FACTOR
-from streams.domain.money import EXACT, ZERO, quotient
+from streams.domain.execution.trades_only import slippage_bps
+from streams.domain.money import BPS, EXACT, ZERO, quotient
 from streams.domain.records import DepthStep, Mark, OrderType, Side
 from streams.domain.risk.codes import RejectionCode
 from streams.domain.risk.entry_terms import Terms
@@ -72,7 +72,7 @@ def _impact(mark: Mark, price: Decimal, *, side: Side, notional: Decimal) -> Imp
     steps = sorted((step for step in mark.depth if step.side is side), key=lambda step: step.notional)
     if not steps:
         swing = ZERO if mark.volatility is None else quotient(mark.volatility, EXACT.sqrt(HOURS_A_YEAR))
-        return Impact(BASE_BPS + VOLATILITY_FACTOR * BPS * swing, model="trades_only")
+        return Impact(slippage_bps(impact=ZERO, hourly=swing), model="trades_only")
     step = next((one for one in steps if one.notional >= notional), steps[-1])
     bps = max(_worse(side, step.average_price, price), ZERO)
     holds = step.quantity * step.average_price

@@ -17,10 +17,9 @@ from streams.domain.money import ONE
 from streams.domain.records import AlertLevel, Purpose
 from streams.domain.risk.codes import AlertCode, RejectionCode
 from streams.domain.risk.proposal import Finding, Proposal, fall
-from streams.domain.risk.state import MICROSECONDS, Account, Rules
+from streams.domain.risk.state import HOUR, Account, Rules
 from streams.domain.risk.step import Step
 
-HOUR = 3600 * MICROSECONDS
 LATCHED = "latched"
 
 

@@ -8,12 +8,10 @@ worsens a price nor triggers a stop at once. Exits are market orders: what must 
 from decimal import Decimal
 from typing import NamedTuple
 
-from streams.domain.money import ONE, amount, floor_to
+from streams.domain.money import BPS, ONE, amount, floor_to
 from streams.domain.records import OrderType, Side
+from streams.domain.risk.state import MICROSECONDS
 from streams.domain.risk_settings import RESTING, EntrySettings
-
-BPS = Decimal(10_000)
-SECOND = 1_000_000
 
 
 class Terms(NamedTuple):
@@ -52,7 +50,7 @@ def entry_terms(settings: EntrySettings, *, side: Side, mark: Decimal, tick: Dec
         reference = stop
     if order_type is not OrderType.STOP:
         limit = _on_grid(reference * (ONE - up * settings.entry_limit_offset_bps / BPS), tick, up=side is Side.SELL)
-    expires_at = time + settings.entry_expiry_sec * SECOND if order_type in RESTING else None
+    expires_at = time + settings.entry_expiry_sec * MICROSECONDS if order_type in RESTING else None
     return Terms(order_type, limit, stop, expires_at)
 
 

@@ -26,10 +26,9 @@ from streams.domain.risk.codes import AlertCode
 from streams.domain.risk.drawdown import on_equity
 from streams.domain.risk.liquidation import liquidate
 from streams.domain.risk.proposal import seconds
-from streams.domain.risk.state import MICROSECONDS, Account, FundingPlan, Market, RiskState, Rules, Settlement
+from streams.domain.risk.state import HOUR, Account, FundingPlan, Market, RiskState, Rules, Settlement
 from streams.domain.risk.step import Step
 
-HOUR = 3600 * MICROSECONDS
 USUAL_INTERVAL = 8 * HOUR
 
 

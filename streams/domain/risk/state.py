@@ -18,7 +18,8 @@ from streams.domain.records import Mark, OrderType, Purpose, RiskMode, Side
 from streams.domain.risk_settings import RESTING, SizingMethod
 
 MICROSECONDS = 1_000_000
-DAY = 86_400 * MICROSECONDS
+HOUR = 3600 * MICROSECONDS
+DAY = 24 * HOUR
 
 
 class InFlight(msgspec.Struct, kw_only=True):

@@ -9,10 +9,9 @@ from decimal import Decimal
 
 from streams.domain.risk.codes import RejectionCode
 from streams.domain.risk.proposal import Finding, Proposal
-from streams.domain.risk.state import MICROSECONDS, Account
+from streams.domain.risk.state import HOUR, MICROSECONDS, Account
 
 CHECK = "trade_limits"
-HOUR = 3600 * MICROSECONDS
 
 
 def trade_limits(proposal: Proposal) -> Iterator[Finding]:
