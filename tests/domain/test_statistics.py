@@ -186,7 +186,8 @@ def test_a_position_closed_in_parts_is_one_round_trip_and_turns_over_what_was_tr
 
 
 def close(ours: Decimal | None, theirs: float) -> bool:
-    # Single returns are rounded at 12 places: where they cancel out, a ratio of their mean keeps about six.
+    # Single returns are rounded at 12 places: where they cancel out, a ratio of their mean keeps about six; a divisor below a
+    # thousandth would not keep nine either, so the tests below look at larger ones.
     return ours is not None and math.isclose(float(ours), theirs, rel_tol=1e-9, abs_tol=1e-6)
 
 
@@ -204,13 +205,13 @@ def test_ratios_equal_an_independent_library(changes: list[Decimal]) -> None:
     assert close(found.total_return, empyrical.cum_returns_final(returns))
     assert close(found.volatility, empyrical.annual_volatility(returns, annualization=365))
     assert close(found.max_drawdown, -empyrical.max_drawdown(returns))
-    if returns.std(ddof=1) > 1e-5:
+    if returns.std(ddof=1) > 1e-3:
         assert close(found.sharpe, empyrical.sharpe_ratio(returns, annualization=365))
-    if (returns < -1e-5).any():
+    if (returns < -1e-3).any():
         assert close(found.sortino, empyrical.sortino_ratio(returns, annualization=365))
     # Calmar of empyrical compounds; ours is the plain return a year against the deepest drawdown, as its docstring says.
     deepest = -empyrical.max_drawdown(returns)
-    if deepest > 1e-5:
+    if deepest > 1e-3:
         assert close(found.calmar, (floats[-1] / floats[0] - 1) * 365 / len(returns) / deepest)
 
 
