@@ -16,6 +16,19 @@ NAMESPACE = "cdb"
 PartitionRule = Literal["feeds", "risk", "one", "tasks"]
 
 
+class Release(NamedTuple):
+    """A version of a record's schema as it was released: numbers count from 1, and a released text never changes."""
+
+    record: str
+    number: int
+    text: str
+
+    @property
+    def file(self) -> str:
+        """Where it stands, from the project's folder."""
+        return f"schemas/released/{self.record}/{self.number}.avsc"
+
+
 class TopicSpec(NamedTuple):
     """One topic of a session; `name` is without the session prefix."""
 
@@ -94,3 +107,9 @@ def schema(record: str) -> dict[str, Any]:
 def full_name(record: str) -> str:
     """The registry subject and Avro name of a record: RecordNameStrategy."""
     return f"{NAMESPACE}.{record}"
+
+
+def released(record: str) -> tuple[Release, ...]:
+    """Every released version of a record's schema, oldest first; empty where there is none yet."""
+    files = sorted((FOLDER / "released" / record).glob("*.avsc"), key=lambda file: int(file.stem))
+    return tuple(Release(record, int(file.stem), file.read_text(encoding="utf-8")) for file in files)
