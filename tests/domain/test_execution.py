@@ -181,6 +181,11 @@ def test_levels_showing_nothing_are_passed_over():
     assert walk_notional(shown, D(102)).levels == [(102, 1)]
 
 
+def test_a_worth_below_the_smallest_quantity_takes_nothing():
+    # 1e-12 at 50,000 would be 2e-17; quantities have 12 places.
+    assert walk_notional([(D(50_000), D(1))], D("0.000000000001")) == (0, 0, [])
+
+
 prices = st.integers(1, 40)
 quantities = st.integers(0, 50).map(lambda n: Decimal(n) / 10)
 side = st.dictionaries(prices, quantities, max_size=6)
