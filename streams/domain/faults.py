@@ -24,8 +24,9 @@ def _line(fault: ErrorDetails, model: type[BaseModel]) -> str:
         return f"{name} must be one of {', '.join(field.upper() for field in model.model_fields)}, was unknown"
     if fault["type"] == "missing":
         return f"{name} must be given, was missing"
-    field = str(fault["loc"][0]) if fault["loc"] else ""
-    return f"{name} must be {_rule(fault, model, field)}, was {fault['input']}"
+    assert fault["loc"], f"{model.__name__} must be validated from a mapping"
+    rule = _rule(fault, model, str(fault["loc"][0]))
+    return f"{name} must be {rule}, was {fault['input']}"
 
 
 def _rule(fault: ErrorDetails, model: type[BaseModel], field: str) -> str:
@@ -34,10 +35,8 @@ def _rule(fault: ErrorDetails, model: type[BaseModel], field: str) -> str:
         return str(context["expected"])
     if "pattern" in context:
         return f"text like {context['pattern']}"
-    bounds: dict[str, object] = {}
-    if field in model.model_fields:
-        metadata = model.model_fields[field].metadata
-        bounds = {bound: getattr(rule, bound) for rule in metadata for bound in _BOUNDS if hasattr(rule, bound)}
+    metadata = model.model_fields[field].metadata
+    bounds = {bound: getattr(rule, bound) for rule in metadata for bound in _BOUNDS if hasattr(rule, bound)}
     if not bounds:
         return fault["msg"].removeprefix("Input should be ")
     kind = "a whole number " if model.model_fields[field].annotation is int else ""

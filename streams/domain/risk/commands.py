@@ -9,7 +9,7 @@ UTC.
 """
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import NamedTuple, assert_never
 
 from streams.domain.records import AlertLevel, Command, CommandKind, Purpose, RiskMode
 from streams.domain.risk.cancels import cancel
@@ -71,6 +71,7 @@ def _outcome(step: Step, state: RiskState, rules: Rules, account: Account, comma
             return _cancel(step, account, command)
         case CommandKind.UNKNOWN:
             return Refused("the command is not known to this version")
+    assert_never(command.kind)
 
 
 def _tighten(account: Account, mode: RiskMode) -> Outcome:
