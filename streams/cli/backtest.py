@@ -32,6 +32,7 @@ from streams.cli.options import (
     Strategies,
     Symbols,
     To,
+    Warmup,
     candle_ask,
     connection_of,
 )
@@ -74,6 +75,7 @@ def backtest_command(
     to_time: To = None,
     marks: Marks = None,
     funding: Funding = None,
+    warmup: Warmup = None,
     partitions: Partitions = 1,
     session: Annotated[str, typer.Option(metavar="NAME", help="Name of the session in its ids.")] = "backtest",
     against: Against = None,
@@ -93,7 +95,7 @@ def backtest_command(
 
         cdb backtest spot_btcusdt.jsonl.gz --strategies deploy/strategies/short-recording.toml
 
-        cdb backtest BTC_USDT-1m-spot.feather --from 2024-08-05 --to 2024-08-06 --account main:equity=50000 --account small:equity=5000
+        cdb backtest BTC_USDT-1m-spot.feather --from 2024-08-05 --warmup BTC_USDT-1m-spot.feather --account a --account b:equity=5000
 
         cdb backtest --against paper-20260101-120000
     """
@@ -103,7 +105,7 @@ def backtest_command(
     ask = Ask(
         session=session, feed=feed, files=tuple(files or ()), strategies=strategies, duration_seconds=duration, seed=seed,
         partitions=partitions, equity=equity, accounts=tuple(account or ()), symbols=tuple(symbol or ()), now=time.time_ns() // 1000,
-        candles=candle_ask(instrument, interval, path, path_steps, from_time, to_time, marks, funding),
+        candles=candle_ask(instrument, interval, path, path_steps, from_time, to_time, marks, funding), warmup=tuple(warmup or ()),
     )  # fmt: skip
     if against is None:
         _show(_run(settings_of(_with_an_end(ask)), console), console, as_json, report=report)
@@ -187,7 +189,7 @@ def _run(settings: SessionSettings, console: Console, given: Given = Given({})) 
         task = progress.add_task("backtest", total=total)
 
         def tell(pushes: int, reached: int) -> None:
-            progress.update(task, description=f"backtest: {pushes:,} pushes", completed=reached - (start or 0) if total else None)
+            progress.update(task, description=f"backtest: {pushes:,} pushes", completed=max(reached - (start or 0), 0) if total else None)
 
         wall = SystemWall(threading.Event())
         return backtest(settings, tuple(STAGES.values()), wall, code_version=code_version(), progress=tell, given=given)

@@ -100,6 +100,14 @@ Marks = Annotated[
 Funding = Annotated[
     list[Path] | None, typer.Option("--funding", metavar="FILE", help="Funding rates of a perpetual.", show_default=False)
 ]
+Warmup = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--warmup", metavar="FILE", show_default=False,
+        help="Candles told as history before the market, so that strategies and regimes are warm at its first record; what reaches "
+        "into the market is left out. May be repeated.",
+    ),
+]
 Partitions = Annotated[int, typer.Option(help="Tasks that signals and execution are split into, by symbol.")]
 Host = Annotated[str, typer.Option(metavar="ADDRESS", help="Where the pages listen.")]
 

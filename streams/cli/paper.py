@@ -36,6 +36,7 @@ from streams.cli.options import (
     Strategies,
     Symbols,
     To,
+    Warmup,
     candle_ask,
     connection_of,
     environment_of,
@@ -82,6 +83,7 @@ def paper(
     to_time: To = None,
     marks: Marks = None,
     funding: Funding = None,
+    warmup: Warmup = None,
     partitions: Partitions = 1,
     session: Annotated[str | None, typer.Option(metavar="NAME", help="The session; one that exists goes on. [paper-<time>]")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Summary and verdicts as one JSON object.")] = False,
@@ -101,6 +103,8 @@ def paper(
         cdb paper BTC_USDT_USDT-1h-futures.feather --marks BTC_USDT_USDT-1h-mark.feather --funding BTC_USDT_USDT-1h-funding_rate.feather
         --from 2025-10-01 --to 2025-10-15 --account main:equity=50000,leverage=5,shorts_allowed=true --speed max
 
+        cdb paper spot_btcusdt.jsonl.gz --warmup BTC_USDT-1m-spot.feather --speed max
+
         cdb paper --duration 0 --session monday
     """
     console = Console(stderr=as_json)
@@ -110,7 +114,7 @@ def paper(
         session=session or datetime.fromtimestamp(now / 1e6, UTC).strftime("paper-%Y%m%d-%H%M%S"), feed=feed,
         files=tuple(files or ()), strategies=strategies, duration_seconds=duration, seed=seed, partitions=partitions,
         equity=equity, start_time=now, accounts=tuple(account or ()), symbols=tuple(symbol or ()), now=now,
-        candles=candle_ask(instrument, interval, path, path_steps, from_time, to_time, marks, funding),
+        candles=candle_ask(instrument, interval, path, path_steps, from_time, to_time, marks, funding), warmup=tuple(warmup or ()),
     )  # fmt: skip
     settings = settings_of(ask if duration is not None or ask.kind != "simulated" else ask._replace(duration_seconds=DEFAULT_SECONDS))
     _run(context, ask, settings, speed=speed, console=console, as_json=as_json)

@@ -119,6 +119,15 @@ class CandleFile(Parameters):
     instrument: str
 
 
+class WarmupParameters(Parameters):
+    """Candles that are told as history before the market begins; times in µs, those of whole candles."""
+
+    candles: tuple[CandleFile, ...] = Field(min_length=1)
+    interval_seconds: int = Field(ge=1, le=86_400)
+    from_time: int = Field(ge=0, description="candles that open before are left out")
+    to_time: int = Field(ge=0, description="candles that end after are left out; the market begins here or later")
+
+
 class FeedParameters(Parameters):
     """Where the session's market data comes from and how its time is made. `partitions` counts market_data partitions."""
 
@@ -138,6 +147,7 @@ class FeedParameters(Parameters):
     path_steps: int = Field(1, ge=1, le=60, description="points that each of a candle's three legs is walked in")
     from_time: int | None = Field(None, ge=0, description="µs; candles that open before are left out")
     to_time: int | None = Field(None, ge=0, description="µs; candles that end after are left out")
+    warmup: WarmupParameters | None = None
     time_ahead_max_ms: int = Field(2000, ge=100, le=60_000, description="FEED_TIME_AHEAD_MAX")
     quiet_delay_ms: int = Field(250, ge=10, le=10_000, description="a quiet market's watermark stays this far behind the clock")
     tail_seconds: int = Field(5, ge=1, le=600, description="event time after the last push in which open windows and orders settle")

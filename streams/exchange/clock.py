@@ -73,6 +73,11 @@ class LogicalClock:
         state.last = time
         return Stamp(time, suspect)
 
+    def recall(self, time: int) -> Stamp:
+        """The time of something told as history: its own, or just after the last. It says nothing about any venue's clock."""
+        self.state.last = max(time, self.state.last + 1)
+        return Stamp(self.state.last, suspect=False)
+
     def _learn(self, known: VenueOffset, difference: int, *, suspect: bool) -> None:
         if known.offset is not None:
             if not suspect and difference < known.offset:

@@ -3,7 +3,7 @@ When a push goes out and when a flush is cut: at the recording's own pace, ten t
 it.
 
 Nothing here shows in any record. A push is due when the receive clock of its source reaches its receive time: the wall
-clock for a live feed, else a clock that began with the first push and runs `speed` times as fast. While a push is
+clock for a live feed, else a clock that began with the first push and runs `speed` times as fast. History is always due. While a push is
 waited for, a flush is cut every 100 ms with the quiet watermark of that clock, 20 ms after a push at the latest;
 without a pace the writer cuts by count.
 """
@@ -11,6 +11,7 @@ without a pace the writer cuts by count.
 from collections.abc import Iterable
 from typing import NamedTuple
 
+from streams.domain.vocabulary import HISTORY
 from streams.errors import ConfigError, FeedError
 from streams.exchange.push import FundingNotice, Push
 from streams.exchange.wall import Wall
@@ -93,7 +94,7 @@ class Runner:
 
     def _wait_for(self, push: Push | FundingNotice) -> bool:
         """False when told to stop. Promises never pass the push that is waited for."""
-        if self._pace is None:
+        if self._pace is None or push.exchange == HISTORY:
             return not self._wall.wait(0)
         while True:
             due_in = self._pace.seconds_until(push.receive_time)

@@ -26,6 +26,15 @@ class Position(NamedTuple):
     number: int
 
 
+# Before the place of what is told as history: its file may also be the market's.
+HISTORY_PLACE = "history "
+
+
+def in_history(position: Position) -> bool:
+    """Whether a feed that stood there was still telling history."""
+    return position.place.startswith(HISTORY_PLACE)
+
+
 class Push(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One push for one symbol; `update_id` is the exchange's id of the book after it."""
 

@@ -12,12 +12,12 @@ from typing import Literal, assert_never
 
 import msgspec
 
-from streams.domain.parameters import SessionSettings
+from streams.domain.parameters import FeedParameters, SessionSettings
 from streams.errors import StreamsError
 from streams.exchange.guard import refuse_second_feed
 from streams.exchange.instruments import FOLDER
 from streams.exchange.pacing import Outcome, Pace, Runner, speed_of
-from streams.exchange.push import Feed
+from streams.exchange.push import Feed, in_history
 from streams.exchange.recorded import RecordedFeed
 from streams.exchange.simulated import SimulatedFeed
 from streams.exchange.wall import Wall
@@ -57,20 +57,28 @@ class FeedStatus(msgspec.Struct, kw_only=True):
 
 
 def feed_of(settings: SessionSettings, instruments_folder: Path = FOLDER) -> Feed:
-    """The source that a session's settings name. Raises: ConfigError, FeedError as the feeds."""
-    match settings.feed.kind:
+    """The source that a session's settings name, behind its history where they name one. Raises: ConfigError, FeedError as the feeds."""
+    market = market_of(settings.feed, instruments_folder)
+    if settings.feed.warmup is None:
+        return market
+    from streams.exchange.warmup import WarmedFeed  # noqa: PLC0415 (reads candles, see below)
+
+    return WarmedFeed(settings.feed, market, instruments_folder)
+
+
+def market_of(parameters: FeedParameters, instruments_folder: Path = FOLDER) -> Feed:
+    """The source of the market itself. Raises: ConfigError, FeedError as the feeds."""
+    match parameters.kind:
         case "recorded":
-            return RecordedFeed(
-                settings.feed.files, instruments_folder, duration_seconds=settings.feed.duration_seconds
-            )
+            return RecordedFeed(parameters.files, instruments_folder, duration_seconds=parameters.duration_seconds)
         case "candles":
             # Only here: pyarrow takes a while to import, and no other feed needs it.
             from streams.exchange.candles import CandleFeed  # noqa: PLC0415 (see above)
 
-            return CandleFeed(settings.feed, instruments_folder)
+            return CandleFeed(parameters, instruments_folder)
         case "simulated":
-            return SimulatedFeed(settings.feed, instruments_folder)
-    assert_never(settings.feed.kind)
+            return SimulatedFeed(parameters, instruments_folder)
+    assert_never(parameters.kind)
 
 
 class FeedService:
@@ -143,6 +151,8 @@ class FeedService:
     def _outage(self, writer: FeedWriter) -> int | None:
         """Up to where a live market went on without this feed, or None where nothing was missed."""
         if not self.live or writer.position is None:
+            return None
+        if in_history(writer.position) and writer.predecessor != "timekeeper":
             return None
         reached = writer.clock.state.last
         present = writer.clock.quiet_watermark(self._wall.now())

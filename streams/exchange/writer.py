@@ -19,12 +19,13 @@ import msgspec
 from streams.domain.ids import market_id, order_key
 from streams.domain.parameters import SessionSettings
 from streams.domain.records import Funding, JournalEntry, MarketData, Record
+from streams.domain.vocabulary import HISTORY
 from streams.errors import ConfigError, FeedError
 from streams.exchange.clock import ClockState, LogicalClock, Stamp
 from streams.exchange.counters import FeedCounters
 from streams.exchange.instruments import InstrumentSpec
 from streams.exchange.push import FundingNotice, Position, Push
-from streams.log.batch import NO_DIGEST, chained
+from streams.log.batch import NO_DIGEST, chained, record_check
 from streams.log.codec import HEADER_LENGTH, Codec
 from streams.log.interface import Log, Partition, watermark_headers
 from streams.log.journal import entry_digest, newest_entry, settle
@@ -55,6 +56,8 @@ class FeedSource(msgspec.Struct):
     position: tuple[str, int] | None = None  # of the last push written
     clock: ClockState = msgspec.field(default_factory=ClockState)
     symbols: dict[str, SymbolSource] = msgspec.field(default_factory=dict)
+    # By topic/partition, a check (4 bytes) of each record of this flush: a record that was altered later is told by name.
+    checks: dict[str, bytes] = msgspec.field(default_factory=dict)
 
 
 class _Row(NamedTuple):
@@ -148,7 +151,8 @@ class FeedWriter:
                 f"FEED_SYMBOLS must name every symbol of the feed, {', '.join(missing)} is missing, "
                 f"was {', '.join(self.settings.feed.symbols)}"
             )
-        if not self.source.symbols:
+        # Not by the symbols known: a feed may have been told to stop before its first push.
+        if not self.outputs_count:
             self._instruments = specs
         for spec in specs:
             self.source.symbols.setdefault(spec.symbol, SymbolSource(spec.exchange))
@@ -160,7 +164,10 @@ class FeedWriter:
         Raises: FeedError naming the push's place where a value cannot stand on the log (more than 12 decimal places);
         LogError, Fenced as the log.
         """
-        stamp = self.clock.stamp(push.exchange, event_time=push.event_time, receive_time=push.receive_time)
+        if push.exchange == HISTORY:
+            stamp = self.clock.recall(push.receive_time)
+        else:
+            stamp = self.clock.stamp(push.exchange, event_time=push.event_time, receive_time=push.receive_time)
         if self._instruments:
             self._put_instruments(stamp.time)
         try:
@@ -194,9 +201,12 @@ class FeedWriter:
         """Commits what was taken, with watermarks and journal entry. Raises: LogError, Fenced as the log."""
         watermark = self.clock.state.last
         writer = self._writer
+        checks: dict[str, list[bytes]] = {}
         writer.begin()
         for partition, key, value, time in self._rows:
             writer.append(partition, key=key, value=value, time=time)
+            checks.setdefault(self.layout.short(partition), []).append(record_check(key, value))
+        self.source.checks = {place: b"".join(found) for place, found in checks.items()}
         if watermark >= 0:
             headers = watermark_headers(watermark)
             for partition in self._watermarked:

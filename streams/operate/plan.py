@@ -44,6 +44,7 @@ class Ask(NamedTuple):
     start_time: int = BACKTEST_START_TIME
     accounts: tuple[str, ...] = ()
     candles: CandleAsk = CandleAsk()
+    warmup: tuple[Path, ...] = ()
     now: int | None = None  # the wall clock, where data must not be of the future
 
     @property
@@ -51,7 +52,7 @@ class Ask(NamedTuple):
         """The options that were given and make a session another one than its manifest says."""
         given = {
             "FILE": self.files, "--feed": self.feed, "--strategies": self.strategies, "--duration": self.duration_seconds,
-            "--equity": self.equity, "--account": self.accounts, "--symbol": self.symbols,
+            "--equity": self.equity, "--account": self.accounts, "--symbol": self.symbols, "--warmup": self.warmup,
         }  # fmt: skip
         return [name for name, value in given.items() if value is not None and value != ()] + self.candles.options
 
@@ -81,6 +82,9 @@ def settings_of(ask: Ask) -> SessionSettings:
         faults.append(str(fault))
     except ValidationError as error:
         faults += [f"FEED.{line}" for line in faults_of(error, FeedParameters)]
+    market = _market(chosen.market, feed, faults)
+    if ask.warmup and not faults:
+        feed = _warmed(ask, feed, market, faults)
     # A faulty account is told once, not again by every strategy that trades it.
     before = len(faults)
     accounts = accounts_of(chosen.accounts, ask.accounts, equity=ask.equity, faults=faults)
@@ -89,7 +93,7 @@ def settings_of(ask: Ask) -> SessionSettings:
     try:
         settings = SessionSettings(
             session=ask.session, partitions=ask.partitions, accounts=accounts, strategies=strategies,
-            risk=_risk(chosen.risk, feed), market=_market(chosen.market, feed, faults), feed=feed,
+            risk=_risk(chosen.risk, feed), market=market, feed=feed,
             snapshot_interval_seconds=_once_a_candle(feed, STATE_SNAPSHOT_SECONDS),
         )  # fmt: skip
     except ValidationError as error:
@@ -151,6 +155,19 @@ def _market(market: MarketParameters, feed: FeedParameters, faults: list[str]) -
     if market.candle_seconds % feed.interval_seconds:
         faults.append(f"CANDLE_SECONDS must be a multiple of the feed's candles ({feed.interval_seconds} s), was {market.candle_seconds}")
     return market
+
+
+def _warmed(ask: Ask, feed: FeedParameters, market: MarketParameters, faults: list[str]) -> FeedParameters:
+    """The feed with the history that goes before it."""
+    # Reads candles, as below.
+    from streams.operate.plan_warmup import warmup_parameters  # noqa: PLC0415 (see above)
+
+    try:
+        history = warmup_parameters(ask.warmup, feed, candle_seconds=market.candle_seconds)
+    except ConfigError as fault:
+        faults.append(str(fault))
+        return feed
+    return feed.model_copy(update={"warmup": history})
 
 
 def _feed(ask: Ask) -> FeedParameters:

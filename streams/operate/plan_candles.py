@@ -48,11 +48,11 @@ def candle_parameters(
     for name, field, text in (("--from", "from_time", ask.start), ("--to", "to_time", ask.end)):
         fields[field] = None if text is None else _time(name, text, faults)
     declared = None if ask.interval is None else _interval(ask.interval, faults)
-    candles = _owned(files, ask.instruments, (), faults)
+    candles = owned(files, ask.instruments, (), faults)
     names = list(dict.fromkeys(file.instrument for file in candles))
     fields["candles"] = candles
-    fields["marks"] = _owned(ask.marks, (), names, faults)
-    fields["funding"] = _owned(ask.funding, (), names, faults)
+    fields["marks"] = owned(ask.marks, (), names, faults)
+    fields["funding"] = owned(ask.funding, (), names, faults)
     try:
         checked = FeedParameters.model_validate(fields)
     except ValidationError as error:
@@ -66,8 +66,11 @@ def candle_parameters(
     return planned.model_copy(update={"from_time": feed.start, "to_time": feed.end})
 
 
-def _owned(files: Iterable[Path], named: tuple[str, ...], among: Iterable[str], faults: list[str]) -> tuple[CandleFile, ...]:
-    """Each file with its instrument. `named`: one for each file or one for all; `among`: which ones it can be, empty for any."""
+def owned(files: Iterable[Path], named: tuple[str, ...], among: Iterable[str], faults: list[str]) -> tuple[CandleFile, ...]:
+    """
+    Each file with its instrument. `named`: one for each file or one for all; `among`: which ones it can be, empty for any; a
+    single one holds whatever the file is called, unless the name tells of other assets.
+    """
     files = tuple(files)
     if named and len(named) not in (1, len(files)):
         faults.append(f"--instrument must be given once or for each of {len(files)} files, was given {len(named)} times")
@@ -84,19 +87,21 @@ def _owned(files: Iterable[Path], named: tuple[str, ...], among: Iterable[str], 
 
 
 def _recognised(file: Path, among: tuple[str, ...]) -> InstrumentSpec:
-    if among:
-        known = [instrument_of(name, FOLDER) for name in among]
-    else:
-        venues = sorted(path.stem for path in FOLDER.glob("*.toml") if path.stem != SIMULATED)
-        known = [spec for venue in venues for spec in venue_instruments(venue).values()]
+    venues = sorted(path.stem for path in FOLDER.glob("*.toml") if path.stem != SIMULATED)
+    everywhere = [spec for venue in venues for spec in venue_instruments(venue).values()]
+    known = [instrument_of(name, FOLDER) for name in among] or everywhere
     fitting = [spec for spec in known if _fits(file.name, spec)]
-    if len(known) == 1 and among:
+    if len(known) == 1 and among and not any(_fits(file.name, spec) and _assets(spec) != _assets(known[0]) for spec in everywhere):
         fitting = known
     if len(fitting) != 1:
         names = ", ".join(f"{spec.exchange}:{spec.symbol}" for spec in fitting or known)
         word = "several fit" if fitting else "none fits"
         raise ConfigError(f"{file.name} must name its instrument: {word} of {names}; say --instrument VENUE:SYMBOL")
     return fitting[0]
+
+
+def _assets(spec: InstrumentSpec) -> tuple[str, str]:
+    return spec.base_asset, spec.quote_asset
 
 
 def _fits(name: str, spec: InstrumentSpec) -> bool:
