@@ -147,16 +147,16 @@ def entries_from(log: Log, partition: Partition, codec: Codec, sequence: int) ->
 
 
 def newest_snapshot(
-    log: Log, partition: Partition, codec: Codec, *, accept: Callable[[int], bool] = lambda _: True
+    log: Log, partition: Partition, codec: Codec, *, accept: Callable[[int], bool] = lambda _: True, before: int | None = None
 ) -> FoundSnapshot | None:
     """
-    The newest whole snapshot whose time `accept` takes.
+    The newest whole snapshot whose time `accept` takes, among those that stand before the offset `before` (None: all).
 
     Raises: ReplayMismatch where the state's bytes are not those the manifest was written for.
     """
     parts: dict[int, SnapshotChunk] = {}
     offset = 0
-    for message in backwards(log, partition):
+    for message in backwards(log, partition, before):
         chunk = codec.decode(message.value or b"", SnapshotChunk)
         assert isinstance(chunk, SnapshotChunk)
         if not accept(chunk.time):
@@ -197,9 +197,9 @@ def read_range(log: Log, partition: Partition, start: int, end: int) -> Iterator
         reader.close()
 
 
-def backwards(log: Log, partition: Partition) -> Iterator[Message]:
-    """Committed messages from the last to the first, reading ever larger tails."""
-    start, end = log.start_offset(partition), log.end_offset(partition)
+def backwards(log: Log, partition: Partition, before: int | None = None) -> Iterator[Message]:
+    """Committed messages from the last (before the offset `before`) to the first, reading ever larger tails."""
+    start, end = log.start_offset(partition), log.end_offset(partition) if before is None else before
     step = TAIL_FIRST
     while end > start:
         tail_start = max(start, end - step)

@@ -7,25 +7,22 @@ Compared are: every data record of every output topic (key, payload), the runnin
 entries, the feed's own digest over its records, and each snapshot's state where the replay passes the same moment.
 """
 
-import json
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from streams.domain.parameters import SessionSettings
 from streams.domain.records import Command, JournalEntry, SnapshotChunk
 from streams.errors import DecodeError, LogError
-from streams.log.batch import NO_DIGEST, Emission, Taken
+from streams.log.batch import NO_DIGEST, Batch, Emission, Taken
 from streams.log.codec import HEADER_LENGTH, Codec
 from streams.log.interface import Log, Message, Partition
-from streams.log.journal import read_range, taken_of
+from streams.log.journal import positions_of, read_range, taken_of
 from streams.log.layout import Layout
 from streams.log.task import Task
 from streams.replay.feed_replay import FeedReplay
 from streams.replay.journal_check import Divergence, Journal
+from streams.replay.rerun import MICROSECONDS, Stepping
 from streams.stages.contract import Stage, StageFactory
-
-READ_MAX = 4000
-MICROSECONDS = 1_000_000
 
 Progress = Callable[[str, int], None]
 
@@ -98,6 +95,7 @@ class _TaskReplay:
         self._task = Task(stage, number, layout, codec, settings.snapshot_interval_seconds * MICROSECONDS)
         self._count = 0
         self._cuts: dict[int, str] = {}
+        self._commands: list[tuple[Taken, Command]] = []
         self._expected = {topic: _data(log, layout.at(topic, number)) for topic in stage.outputs}
         self.compared: dict[str, int] = dict.fromkeys(stage.outputs, 0)
         self.entries = self.snapshots = self.events = 0
@@ -111,7 +109,7 @@ class _TaskReplay:
         self.entries = len(journal)
         if not journal:
             return self._nothing_more()
-        broken = self._schedule_commands([taken for _, entry in journal for taken in taken_of(entry)])
+        broken = self._find_commands([taken for _, entry in journal for taken in taken_of(entry)])
         if broken is not None:
             return broken
         digests = {entry.outputs_count: (message, entry) for message, entry in journal}
@@ -136,44 +134,23 @@ class _TaskReplay:
         return self._nothing_more() or self._compare_snapshots()
 
     def _batches(self, last: JournalEntry) -> Iterator[list[Emission]]:
-        layout, task = self._layout, self._task
-        ends = {Partition(topic, number): offset for topic, number, offset, _ in json.loads(last.positions)}
-        wanted = {
-            layout.at(*one.partition): ends[one.partition]
-            for one in task.merge.inputs
-            if ends[one.partition] > self._log.start_offset(layout.at(*one.partition))
-        }
-        reader = self._log.reader({partition: self._log.start_offset(partition) for partition in wanted})
-        paused: set[Partition] = set()
+        ends = {partition: offset for partition, (offset, _) in positions_of(last).items()}
+        stepping = Stepping(self._log, self._layout, self._task, ends, self._commands)
         try:
-            while any(reader.position(partition) < end for partition, end in wanted.items()):
-                messages = [m for m in reader.poll(READ_MAX, 0.5) if m.offset < wanted[Partition(m.topic, m.partition)]]
-                task.offer(messages)
-                task.run(until=last.frontier)
-                yield self._collect()
-                crowded = {layout.at(*p) for p in task.merge.crowded(READ_MAX * 5)}
-                drained = {p for p in paused if len(task.merge.by_partition[_short(layout, p)].queue) < READ_MAX}
-                done = {p for p, end in wanted.items() if reader.position(p) >= end}
-                if crowded - paused:
-                    reader.pause(sorted(crowded - paused))
-                if drained - crowded - done:
-                    reader.resume(sorted(drained - crowded - done))
-                paused = (paused | crowded) - (drained - crowded)
+            for batch in stepping.reach(last.frontier):
+                yield self._noted(batch)
+            yield self._noted(stepping.end())
         finally:
-            reader.close()
-        task.run(until=last.frontier, complete=True)
-        task.run_scheduled()
-        yield self._collect()
+            stepping.close()
 
-    def _collect(self) -> list[Emission]:
-        batch = self._task.collect()
+    def _noted(self, batch: Batch) -> list[Emission]:
         self.events += batch.events
         self._cuts.update((cut.time, cut.state_digest) for cut in batch.cuts)
         if self._progress is not None:
             self._progress(f"{self._stage.name} {self._number}", self.events)
         return batch.emissions
 
-    def _schedule_commands(self, taken: list[Taken]) -> Divergence | None:
+    def _find_commands(self, taken: list[Taken]) -> Divergence | None:
         if not taken:
             return None
         partition = self._layout.at("commands", self._number)
@@ -192,7 +169,7 @@ class _TaskReplay:
         for offset, one in wanted.items():
             if offset not in commands:
                 return Divergence(partition.topic, partition.number, offset, "the command", one.command_id, "missing")
-        self._task.schedule((one, commands[one.offset]) for one in taken)
+        self._commands = [(one, commands[one.offset]) for one in taken]
         return None
 
     def _compare(self, emission: Emission) -> Divergence | None:
@@ -258,7 +235,3 @@ def _data(log: Log, partition: Partition) -> Iterator[Message]:
         raise LogError(f"topic {partition.topic} must exist, is missing")
     messages = read_range(log, partition, log.start_offset(partition), log.end_offset(partition))
     return (message for message in messages if message.value is not None)
-
-
-def _short(layout: Layout, partition: Partition) -> Partition:
-    return Partition(partition.topic[len(layout.session) + 1 :], partition.number)

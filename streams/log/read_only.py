@@ -1,0 +1,52 @@
+"""A log that nobody can write to through this: what replay holds, whatever log lies behind."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import NoReturn
+
+from streams.errors import LogError
+from streams.log.interface import Log, Member, Partition, Reader, Writer
+
+
+class ReadOnlyLog:
+    """The reading half of a log; see `Log`. `create`, `delete`, `member`, `writer` and `committed` raise `LogError` and ask nobody."""
+
+    def __init__(self, log: Log) -> None:
+        # Only what reads is kept: a writer could not be had from here by mistake.
+        self._topics, self._reader = log.topics, log.reader
+        self._start_offset, self._end_offset, self._offset_at = log.start_offset, log.end_offset, log.offset_at
+
+    def topics(self) -> dict[str, int]:
+        return self._topics()
+
+    def reader(self, positions: Mapping[Partition, int]) -> Reader:
+        return self._reader(positions)
+
+    def start_offset(self, partition: Partition) -> int:
+        return self._start_offset(partition)
+
+    def end_offset(self, partition: Partition) -> int:
+        return self._end_offset(partition)
+
+    def offset_at(self, partition: Partition, time: int) -> int:
+        return self._offset_at(partition, time)
+
+    def create(self, topics: Mapping[str, int], config: Mapping[str, Mapping[str, str]] | None = None) -> None:
+        self._refuse(f"topics {sorted(topics)} cannot be created")
+
+    def delete(self, topics: Sequence[str]) -> None:
+        self._refuse(f"topics {sorted(topics)} cannot be deleted")
+
+    def member(
+        self, group: str, topic: str, *, on_assigned: Callable[[Sequence[Partition]], None],
+        on_revoked: Callable[[Sequence[Partition], bool], None],
+    ) -> Member:
+        self._refuse(f"group {group} cannot be joined")
+
+    def writer(self, name: str) -> Writer:
+        self._refuse(f"writer {name} cannot be opened")
+
+    def committed(self, group: str, partition: Partition) -> int | None:
+        self._refuse(f"group {group} cannot be asked")
+
+    def _refuse(self, what: str) -> NoReturn:
+        raise LogError(f"{what}: replay only reads")

@@ -1,0 +1,195 @@
+"""
+One task of a recorded session run again: the one way in which every question to a session steps it.
+
+A task starts at its newest snapshot before the first moment that is asked for, or at its beginning, and is given the records that its
+journal says it had read, and the journal's commands at the times they were taken. Wherever the journal states a digest of what came
+out by then, the replay must have it too: nothing is told of a session that this program would have run differently.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+
+import msgspec
+
+from streams.domain.records import Command, JournalEntry
+from streams.errors import LogError, ReplayMismatch
+from streams.log.batch import Batch, Taken
+from streams.log.interface import Log, Partition
+from streams.log.journal import FoundSnapshot, newest_snapshot, positions_of, read_range
+from streams.log.layout import Layout
+from streams.log.takeover import taken_commands
+from streams.log.task import Task
+from streams.replay.recorded import Recorded
+from streams.replay.search import first_offset
+from streams.stages.contract import Stage
+
+READ_MAX = 4000
+MICROSECONDS = 1_000_000
+MILLISECOND = 1000
+
+
+class Stepping:
+    """
+    A task and a reader of its inputs, from where the task stands up to `ends` (by partition without session, exclusive).
+
+    `scheduled` are the commands it takes on the way.
+    """
+
+    def __init__(
+        self, log: Log, layout: Layout, task: Task, ends: Mapping[Partition, int], scheduled: Iterable[tuple[Taken, Command]] = ()
+    ) -> None:
+        self.task = task
+        self._layout = layout
+        task.schedule(scheduled)
+        starts = {one.partition: one.place()[0] for one in task.merge.inputs}
+        self._ends = {layout.at(*p): ends[p] for p, start in starts.items() if ends[p] > max(start, log.start_offset(layout.at(*p)))}
+        self._reader = log.reader({p: max(starts[self._short(p)], log.start_offset(p)) for p in self._ends})
+        self._paused: set[Partition] = set()
+
+    def reach(self, until: int, *, events_max: int = 1 << 60) -> Iterator[Batch]:
+        """
+        What comes out until every event up to `until` (µs) is stepped, a batch for at most about `events_max` events.
+
+        What was read up to `ends` must be all there is of that time.
+        """
+        task = self.task
+        while True:
+            stepped = task.run(until=until, events_max=events_max, complete=self._is_read())
+            if stepped:
+                yield task.collect()
+            if task.frontier >= until:
+                break
+            if not stepped:
+                self._read()
+
+    def end(self) -> Batch:
+        """The commands that were taken right after the last moment, and what they brought."""
+        self.task.run_scheduled()
+        return self.task.collect()
+
+    def close(self) -> None:
+        self._reader.close()
+
+    def _is_read(self) -> bool:
+        return all(self._reader.position(partition) >= end for partition, end in self._ends.items())
+
+    def _read(self) -> None:
+        task, ends = self.task, self._ends
+        task.offer(m for m in self._reader.poll(READ_MAX, 0.5) if m.offset < ends[Partition(m.topic, m.partition)])
+        crowded = {self._layout.at(*p) for p in task.merge.crowded(READ_MAX * 5)} & ends.keys()
+        drained = {p for p in self._paused if len(task.merge.by_partition[self._short(p)].queue) < READ_MAX}
+        done = {p for p, end in ends.items() if self._reader.position(p) >= end}
+        if crowded - self._paused:
+            self._reader.pause(sorted(crowded - self._paused))
+        if drained - crowded - done:
+            self._reader.resume(sorted(drained - crowded - done))
+        self._paused = (self._paused | crowded) - (drained - crowded)
+
+    def _short(self, partition: Partition) -> Partition:
+        return Partition(partition.topic[len(self._layout.session) + 1 :], partition.number)
+
+
+class Rerun:
+    """
+    A task of a recorded session from a snapshot at or before `start` (µs; None: from its beginning) to `end`.
+
+    `stage` may be another one than the session's that does the same (see `Observed`). Raises: ReplayMismatch where a snapshot or the
+    journal says otherwise; LogError where records are no more there.
+    """
+
+    def __init__(self, recorded: Recorded, stage: Stage, number: int, *, start: int | None, end: int) -> None:
+        self._recorded = recorded
+        layout, log, codec = recorded.layout, recorded.log, recorded.codec
+        self.journal = layout.journal(stage.name, number)
+        self.task = Task(stage, number, layout, codec, recorded.settings.snapshot_interval_seconds * MICROSECONDS)
+        found = None if start is None else _snapshot(recorded, stage, number, start)
+        if found is not None:
+            self._restore(found)
+        entries = _entries(recorded, self.journal, self.task.frontier, end)
+        self._digests = {entry.outputs_count: (offset, entry) for offset, entry in entries}
+        ends = positions_of(entries[-1][1]) if entries else {}
+        commands = [
+            (taken, command)
+            for taken, command in taken_commands(log, layout, codec, [entry for _, entry in entries])
+            if taken.offset >= self.task.commands_offset
+        ]
+        for one in self.task.merge.inputs:
+            self._must_be_there(layout.at(*one.partition), one.place()[0])
+        self._stepping = Stepping(
+            log, layout, self.task, {p: ends[p][0] if p in ends else 0 for p in self.task.merge.by_partition}, commands
+        )
+        self.events = 0
+
+    @property
+    def number(self) -> int:
+        return self.task.number
+
+    def reach(self, until: int, *, events_max: int = 1 << 60) -> Iterator[Batch]:
+        """What comes out until every event up to `until` (at most `end`) is stepped. Raises: ReplayMismatch, LogError."""
+        for batch in self._stepping.reach(until, events_max=events_max):
+            yield self._checked(batch)
+
+    def reached(self, until: int) -> "Rerun":
+        """This, once every event up to `until` is stepped."""
+        for _ in self.reach(until):
+            pass
+        return self
+
+    def close(self) -> None:
+        self._stepping.close()
+
+    def _restore(self, found: FoundSnapshot) -> None:
+        try:
+            self.task.restore(found.cut)
+        except msgspec.ValidationError as error:
+            place = self._recorded.layout.snapshots(self.task.stage.name, self.number)
+            raise ReplayMismatch(
+                f"{place.topic}/{place.number}: the snapshot of {found.cut.time} must be a state of this program's "
+                f"{self.task.stage.name}, was not: {error}"
+            ) from error
+
+    def _must_be_there(self, partition: Partition, offset: int) -> None:
+        first = self._recorded.log.start_offset(partition)
+        if first > offset:
+            raise LogError(
+                f"{partition.topic}/{partition.number} must hold offset {offset} and what follows for this moment, begins at {first}: "
+                "what lies before is gone"
+            )
+
+    def _checked(self, batch: Batch) -> Batch:
+        self.events += batch.events
+        count = batch.standing.outputs_count - len(batch.emissions)
+        for emission in batch.emissions:
+            count += 1
+            found = self._digests.get(count)
+            if found is not None and found[1].outputs_digest != emission.digest:
+                raise ReplayMismatch(
+                    f"{self.journal.topic}/{self.journal.number} offset {found[0]}: after {count} outputs of {self.task.stage.name} task "
+                    f"{self.number} the digest must be {found[1].outputs_digest}, was {emission.digest}: this program "
+                    f"decides differently (the session's code: {found[1].code_version}), or a record was altered; see cdb replay verify"
+                )
+        return batch
+
+
+def _snapshot(recorded: Recorded, stage: Stage, number: int, start: int) -> FoundSnapshot | None:
+    """The newest snapshot that knows nothing of what comes after `start`."""
+    place = recorded.layout.snapshots(stage.name, number)
+    before = first_offset(recorded.log, place, start + 2)
+    return newest_snapshot(recorded.log, place, recorded.codec, accept=lambda time: time <= start + 1, before=before)
+
+
+def _entries(recorded: Recorded, journal: Partition, start: int, end: int) -> list[tuple[int, JournalEntry]]:
+    """The journal's entries from the moment `start` (before the first: all) to the first that has stepped all of `end`, with offsets."""
+    log = recorded.log
+    first = log.start_offset(journal)
+    if start >= 0:
+        first = first_offset(log, journal, start // MILLISECOND * MILLISECOND)
+    found: list[tuple[int, JournalEntry]] = []
+    for message in read_range(log, journal, first, log.end_offset(journal)):
+        if message.value is None:
+            continue
+        entry = recorded.codec.decode(message.value, JournalEntry)
+        assert isinstance(entry, JournalEntry)
+        found.append((message.offset, entry))
+        if entry.frontier >= end:
+            break
+    return found
