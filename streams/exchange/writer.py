@@ -25,7 +25,7 @@ from streams.exchange.clock import ClockState, LogicalClock, Stamp
 from streams.exchange.counters import FeedCounters
 from streams.exchange.instruments import InstrumentSpec
 from streams.exchange.push import FundingNotice, Position, Push
-from streams.log.batch import NO_DIGEST, chained
+from streams.log.batch import NO_DIGEST, chained, record_check
 from streams.log.codec import HEADER_LENGTH, Codec
 from streams.log.interface import Log, Partition, watermark_headers
 from streams.log.journal import entry_digest, newest_entry, settle
@@ -56,6 +56,8 @@ class FeedSource(msgspec.Struct):
     position: tuple[str, int] | None = None  # of the last push written
     clock: ClockState = msgspec.field(default_factory=ClockState)
     symbols: dict[str, SymbolSource] = msgspec.field(default_factory=dict)
+    # By topic/partition, a check (4 bytes) of each record of this flush: a record that was altered later is told by name.
+    checks: dict[str, bytes] = msgspec.field(default_factory=dict)
 
 
 class _Row(NamedTuple):
@@ -199,9 +201,12 @@ class FeedWriter:
         """Commits what was taken, with watermarks and journal entry. Raises: LogError, Fenced as the log."""
         watermark = self.clock.state.last
         writer = self._writer
+        checks: dict[str, list[bytes]] = {}
         writer.begin()
         for partition, key, value, time in self._rows:
             writer.append(partition, key=key, value=value, time=time)
+            checks.setdefault(self.layout.short(partition), []).append(record_check(key, value))
+        self.source.checks = {place: b"".join(found) for place, found in checks.items()}
         if watermark >= 0:
             headers = watermark_headers(watermark)
             for partition in self._watermarked:

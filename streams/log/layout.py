@@ -37,6 +37,10 @@ class Layout(NamedTuple):
         """A partition on the log."""
         return Partition(f"{self.session}.{topic}", number)
 
+    def short(self, partition: Partition) -> str:
+        """A partition of this session as text: topic without session, a stroke, its number."""
+        return f"{partition.topic[len(self.session) + 1 :]}/{partition.number}"
+
     def count(self, topic: str) -> int:
         """How many partitions a topic has."""
         return schemas.partitions_of(topic, feeds=self.partitions, risk=self.risk_tasks)
