@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from streams.cli import replay_questions
 from streams.cli.options import Bootstrap, Registry, Session, connection_of
 from streams.log.archive import ArchiveLog
 from streams.log.codec import Codec
@@ -20,6 +21,7 @@ from streams.operate.runtime import STAGES, code_version, open_runtime
 from streams.replay.verify import Verdict, verify
 
 app = typer.Typer(help="Run sessions again from their topics, without writing anything.", no_args_is_help=True)
+replay_questions.add_to(app)
 
 
 @app.callback()

@@ -93,6 +93,8 @@ def codec_of(log: Log, session: str) -> Codec:
     offline = SchemaIds.offline()
     header = b"\x00" + offline.ids[SessionManifest.__name__].to_bytes(HEADER_LENGTH - 1, "big")
     place = Partition(topics.topic_name(session, "session"), 0)
+    if place.topic not in log.topics():
+        raise ConfigError(f"session must be one of {', '.join(topics.sessions(log)) or 'none yet'}, was {session}")
     for message in backwards(log, place):
         record = Codec(offline).decode(header + (message.value or b"")[HEADER_LENGTH:], SessionManifest)
         assert isinstance(record, SessionManifest)

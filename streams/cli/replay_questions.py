@@ -1,0 +1,12 @@
+"""The questions one asks of a recorded session, as commands of `cdb replay`; one module each."""
+
+from __future__ import annotations
+
+import typer
+
+from streams.cli.replay_state import state_command
+
+
+def add_to(app: typer.Typer) -> None:
+    """Puts every question under `app`."""
+    app.command("state")(state_command)
