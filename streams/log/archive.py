@@ -255,15 +255,15 @@ class ArchiveLog:
             raise LogError(f"partition of {partition.topic} must be 0..{count - 1}, was {partition.number}")
         return self._entries[partition]
 
-    def _open(self, partition: Partition) -> Iterator[Message]:
-        """The partition's records from its beginning. Raises `LogError` for a file that is not as it was exported."""
+    def _open(self, partition: Partition, start: int = 0) -> Iterator[Message]:
+        """The partition's records from about `start` on. Raises `LogError` for a file that is not as it was exported."""
         entry, path = self._entry(partition), partition_path(self._folder, partition)
         if partition not in self._verified:
             fault = entry.fault(path)
             if fault is not None:
                 raise LogError(f"archive file {path} is corrupt: {fault}")
             self._verified.add(partition)
-        return messages(path, partition)
+        return messages(path, partition, start)
 
     def _refuse(self, what: str) -> NoReturn:
         raise LogError(f"{what}: archive {self._folder} is read-only, exports write it")

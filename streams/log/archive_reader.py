@@ -1,16 +1,20 @@
 """
 Reading an archive's files: one entry of the manifest against its file, and readers that go through several files in turn.
 
-Nothing waits here: what is not in the files will not come. A reader that starts late in a partition reads over what lies before.
+Nothing waits here: what is not in the files will not come. A reader that starts late in a partition begins at the block that holds its
+first record: blocks say how long they are, and the first field of the first record in each is its offset.
 """
 
 import hashlib
+import os
 import struct
 import zlib
+from bisect import bisect_right
 from collections.abc import Callable, Iterator, Mapping
+from io import BytesIO
 from itertools import islice
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, BinaryIO, NamedTuple, cast
 
 import fastavro
 import msgspec
@@ -20,6 +24,11 @@ from streams.log.interface import Message, Partition
 from streams.log.rota import Rota
 
 _message = tuple.__new__
+
+SYNC_BYTES = 16
+LONG_BYTES_MAX = 10
+# Enough of a compressed block to begin with: its own tables and the first number.
+LOOK_BYTES = 1024
 
 
 class PartitionEntry(msgspec.Struct, frozen=True):
@@ -53,12 +62,19 @@ def _sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def messages(path: Path, partition: Partition) -> Iterator[Message]:
-    """Every record of a container file, in offset order. Raises `LogError` naming the file where it does not decode."""
+def messages(path: Path, partition: Partition, start: int = 0) -> Iterator[Message]:
+    """
+    The records of a container file in offset order, from the block on that holds the offset `start`.
+
+    Raises: LogError naming the file where it does not decode.
+    """
     topic, number = partition
     try:
         with path.open("rb") as file:
-            for record in cast("Iterator[dict[str, Any]]", fastavro.reader(file)):
+            records = cast("Iterator[dict[str, Any]]", fastavro.reader(file))
+            if start:
+                file.seek(_block_of(file, start))
+            for record in records:
                 headers = record["headers"]
                 yield _message(Message, (
                     topic, number, record["offset"], record["key"], record["value"],
@@ -67,6 +83,53 @@ def messages(path: Path, partition: Partition) -> Iterator[Message]:
     # What fastavro raises for bytes that are no container, or stop being one.
     except (OSError, EOFError, ValueError, KeyError, IndexError, TypeError, struct.error, zlib.error) as error:
         raise LogError(f"archive file {path} is corrupt: {error}") from error
+
+
+class _Block(NamedTuple):
+    """Where a block begins, and where its compressed records do."""
+
+    start: int
+    data: int
+
+
+def _block_of(file: BinaryIO, offset: int) -> int:
+    """Where the last block begins whose first record has `offset` or an earlier one. The file stands after its header."""
+    blocks = list(_blocks(file))
+    if not blocks:
+        return file.tell()
+    place = bisect_right(blocks, offset, key=lambda block: _first_offset(file, block))
+    return blocks[max(place - 1, 0)].start
+
+
+def _blocks(file: BinaryIO) -> Iterator[_Block]:
+    """The container's blocks: the number of records, the length in bytes, as many bytes, and the sync marker."""
+    at, end = file.tell(), file.seek(0, os.SEEK_END)
+    while at < end:
+        file.seek(at)
+        _long(file)
+        length = _long(file)
+        data = file.tell()
+        yield _Block(at, data)
+        at = data + length + SYNC_BYTES
+
+
+def _first_offset(file: BinaryIO, block: _Block) -> int:
+    file.seek(block.data)
+    return _long(BytesIO(zlib.decompressobj(wbits=-zlib.MAX_WBITS).decompress(file.read(LOOK_BYTES), LONG_BYTES_MAX)))
+
+
+def _long(file: BinaryIO) -> int:
+    """A number as Avro writes it: seven bits to a byte, the lowest first, signs folded in. Raises: EOFError."""
+    value = shift = 0
+    for _ in range(LONG_BYTES_MAX):
+        byte = file.read(1)
+        if not byte:
+            raise EOFError("a number is cut short")
+        value |= (byte[0] & 0x7F) << shift
+        shift += 7
+        if byte[0] < 0x80:
+            return (value >> 1) ^ -(value & 1)
+    raise ValueError("a number is longer than 64 bits")
 
 
 class _Cursor:
@@ -89,9 +152,9 @@ class ArchiveReader(Rota[_Cursor]):
     """Reads partitions in turn; see `Reader`. `places` holds the end and the start offset of each partition."""
 
     def __init__(
-        self, open_partition: Callable[[Partition], Iterator[Message]], places: Mapping[Partition, tuple[int, int]]
+        self, open_partition: Callable[[Partition, int], Iterator[Message]], places: Mapping[Partition, tuple[int, int]]
     ) -> None:
-        super().__init__({p: _Cursor(open_partition(p), end, start) for p, (end, start) in places.items()})
+        super().__init__({p: _Cursor(open_partition(p, start), end, start) for p, (end, start) in places.items()})
 
     def poll(self, count_max: int, timeout_s: float) -> list[Message]:
         # Nothing comes to an archive, so `timeout_s` is not waited for.
