@@ -109,7 +109,7 @@ def full_name(record: str) -> str:
     return f"{NAMESPACE}.{record}"
 
 
-def released(record: str) -> tuple[Release, ...]:
-    """Every released version of a record's schema, oldest first; empty where there is none yet."""
-    files = sorted((FOLDER / "released" / record).glob("*.avsc"), key=lambda file: int(file.stem))
+def released(record: str, folder: Path = FOLDER) -> tuple[Release, ...]:
+    """Every released version of a record's schema, oldest first; empty where there is none yet. `folder` is one like this one."""
+    files = sorted((folder / "released" / record).glob("*.avsc"), key=lambda file: int(file.stem))
     return tuple(Release(record, int(file.stem), file.read_text(encoding="utf-8")) for file in files)

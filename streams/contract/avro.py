@@ -66,7 +66,7 @@ class Types(NamedTuple):
 def _ordinary_primitive(schema: Schema, kind: str) -> Any:
     match logical_of(schema):
         case ("decimal", _, int(scale)):
-            return Decimal((1, (1, 2, 3, 4, 5), -scale))
+            return Decimal((1, (1, 2, 3, 4, 5, *(0,) * (scale - 2)), -scale)) if scale >= 2 else Decimal(-123)
         case ("timestamp-micros" | "local-timestamp-micros", _, _):
             return 1_723_032_000_000_001
         case ("timestamp-millis" | "local-timestamp-millis", _, _):

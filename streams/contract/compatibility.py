@@ -157,7 +157,7 @@ class _Resolution:
             place = f"{path}.{field['name']}"
             if found is None:
                 if "default" not in field:
-                    yield Problem(place, "field_without_default", "it is not written", wrap(ordinary))
+                    yield Problem(place, "field_without_default", "", wrap(ordinary))
                 continue
             name = found["name"]
             yield from self._types(

@@ -18,7 +18,7 @@ from streams.contract.meaning import meaning_of
 from streams.domain.records import RECORDS
 from streams.errors import ConfigError
 
-FILE = schemas.FOLDER / "released.toml"
+FILE = "released.toml"
 
 _HEADING = """\
 # Fingerprints of the released schemas in schemas/released/<record>/<version>.avsc; `streams/contract/lock.py` says what they cover.
@@ -32,35 +32,40 @@ def fingerprint(text: str) -> str:
     return f"sha256:{hashlib.sha256(content.encode()).hexdigest()}"
 
 
-def locked() -> dict[str, dict[int, str]]:
+def locked(folder: Path = schemas.FOLDER) -> dict[str, dict[int, str]]:
     """Record name to version number to fingerprint, as the lock file says."""
-    entries = tomllib.loads(FILE.read_text(encoding="utf-8")) if FILE.exists() else {}
+    file = folder / FILE
+    entries = tomllib.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
     return {record: {int(number): print_ for number, print_ in versions.items()} for record, versions in entries.items()}
 
 
-def is_released(record: str) -> bool:
+def is_released(record: str, folder: Path = schemas.FOLDER) -> bool:
     """Whether the record's schema is its newest released version, words apart."""
-    versions = schemas.released(record)
-    return bool(versions) and fingerprint(versions[-1].text) == fingerprint(schemas.schema_text(record))
+    versions = schemas.released(record, folder)
+    return bool(versions) and fingerprint(versions[-1].text) == fingerprint(_text(folder, record))
 
 
-def release(record: str) -> schemas.Release:
+def release(record: str, folder: Path = schemas.FOLDER) -> schemas.Release:
     """
     Makes the record's schema as it stands its next version, and locks it.
 
     Raises: ConfigError where it is no other than the newest version. Whether it may follow is for the caller to check.
     """
-    versions = schemas.released(record)
-    if is_released(record):
+    versions = schemas.released(record, folder)
+    if is_released(record, folder):
         raise ConfigError(f"schemas/{record}.avsc must differ from version {versions[-1].number} to be released, was the same")
-    made = schemas.Release(record, len(versions) + 1, schemas.schema_text(record))
-    path = schemas.FOLDER.parent / made.file
+    made = schemas.Release(record, len(versions) + 1, _text(folder, record))
+    path = folder / "released" / record / f"{made.number}.avsc"
     path.parent.mkdir(parents=True, exist_ok=True)
-    _write(path, made.text)
-    entries = locked()
+    path.write_text(made.text, encoding="utf-8")
+    entries = locked(folder)
     entries.setdefault(record, {})[made.number] = fingerprint(made.text)
-    _write(FILE, _lock_text(entries))
+    (folder / FILE).write_text(_lock_text(entries), encoding="utf-8")
     return made
+
+
+def _text(folder: Path, record: str) -> str:
+    return (folder / f"{record}.avsc").read_text(encoding="utf-8")
 
 
 def _lock_text(entries: Mapping[str, Mapping[int, str]]) -> str:
@@ -69,10 +74,6 @@ def _lock_text(entries: Mapping[str, Mapping[int, str]]) -> str:
         lines = [f'{number} = "{print_}"' for number, print_ in sorted(entries[record].items())]
         tables.append("\n".join([f"[{record}]", *lines, ""]))
     return "\n".join([_HEADING, *tables])
-
-
-def _write(path: Path, text: str) -> None:
-    path.write_text(text, encoding="utf-8")
 
 
 def _essence(node: Any) -> Any:
