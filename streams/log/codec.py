@@ -29,6 +29,7 @@ from streams.errors import DecodeError
 from streams.log import compiled
 
 HEADER_LENGTH = 5
+VERSION_STEP = 1000
 DIGITS_MAX = 38
 
 # Inexact and InvalidOperation are trapped, so `quantize` refuses a 13th decimal place and a 39th digit instead of rounding.
@@ -55,9 +56,16 @@ class SchemaIds(NamedTuple):
 
     @classmethod
     def offline(cls) -> "SchemaIds":
-        """Ids 1..n in the order of `RECORDS`, for logs that no registry knows (memory, simulation)."""
-        ids = {name: number for number, name in enumerate(RECORDS, start=1)}
-        return cls(ids, {number: (name, schemas.schema_text(name)) for name, number in ids.items()})
+        """
+        Ids for logs that no registry knows (memory, simulation): 1..n in the order of `RECORDS`, and as many thousands more as a
+        version has before it.
+        """
+        ids, writers = {}, {}
+        for place, name in enumerate(RECORDS, start=1):
+            for version in schemas.released(name):
+                ids[name] = place + (version.number - 1) * VERSION_STEP
+                writers[ids[name]] = (name, version.text)
+        return cls(ids, writers)
 
 
 class Codec:

@@ -1,9 +1,9 @@
 """
 Schemas to the registry, and their ids back: over the Confluent-compatible API (v7), one subject for each record name.
 
-Each subject gets compatibility FULL_TRANSITIVE before its schema, and is asked for it afterwards: a registry that does not keep
-the setting would accept a breaking schema in silence. Registering is idempotent; every version a subject ever had is read, so
-that old records decode.
+Each subject gets compatibility FULL_TRANSITIVE before its schemas, and is asked for it afterwards: a registry that does not keep
+the setting would accept a breaking schema in silence. What is registered are the released versions, oldest first, so that every
+registry has the same ones. Registering is idempotent; every version a subject ever had is read, so that old records decode.
 """
 
 import json
@@ -14,9 +14,10 @@ from typing import Any, Self
 import httpx
 
 import schemas
+from streams.contract.lock import is_released
 from streams.domain.money import SCALE
 from streams.domain.records import RECORDS
-from streams.errors import StreamsError
+from streams.errors import ConfigError, StreamsError
 from streams.log.codec import DIGITS_MAX, SchemaIds
 
 COMPATIBILITY = "FULL_TRANSITIVE"
@@ -44,8 +45,13 @@ def register(url: str) -> SchemaIds:
     Every record's schema is in the registry when this returns, and these are the ids of all its versions.
 
     `url` is the base of the API (`…/apis/ccompat/v7`).
-    Raises: RegistryDown; SchemaRefused naming the record and the registry's reason.
+    Raises: RegistryDown; SchemaRefused naming the record and the registry's reason; ConfigError where a schema is not released.
     """
+    changed = [name for name in RECORDS if not is_released(name)]
+    if changed:
+        # Its records would stand under the id of a schema that they were not written with.
+        commands = "\n".join(f"schemas/{name}.avsc must be its newest released version: cdb schemas release {name}" for name in changed)
+        raise ConfigError(commands)
     with _Registry(url) as registry, ThreadPoolExecutor(max_workers=REQUESTS_AT_ONCE) as pool:
         subjects = list(pool.map(registry.settle, RECORDS))
     ids = {name: number for name, number, _ in subjects}
@@ -71,15 +77,19 @@ class _Registry:
         """A record's subject as it must be: its name, the id of our schema, and every id with its schema text."""
         subject = schemas.full_name(name)
         self._ask("PUT", f"/config/{subject}", {"compatibility": COMPATIBILITY})
-        body = {"schema": schemas.schema_text(name), "schemaType": "AVRO"}
-        ours = int(self._ask("POST", f"/subjects/{subject}/versions", body)["id"])
+        released = [version.text for version in schemas.released(name)]
+        ours = {self._number(subject, text): text for text in released}
         found = self._ask("GET", f"/config/{subject}").get("compatibilityLevel")
         if found != COMPATIBILITY:
             raise SchemaRefused(f"compatibility of subject {subject} must be {COMPATIBILITY}, was {found}")
         numbers = self._ask("GET", f"/subjects/{subject}/versions")
-        if len(numbers) == 1:
-            return name, ours, {ours: schemas.schema_text(name)}
-        return name, ours, self._versions(subject, numbers)
+        texts = ours if len(numbers) == len(released) else self._versions(subject, numbers)
+        return name, list(ours)[-1], texts
+
+    def _number(self, subject: str, text: str) -> int:
+        """The id of a schema of ours, registered with that if it was not."""
+        answer = self._ask("POST", f"/subjects/{subject}/versions", {"schema": text, "schemaType": "AVRO"})
+        return int(answer["id"])
 
     def _versions(self, subject: str, numbers: list[int]) -> dict[int, str]:
         """Every version of a subject: id to schema text."""
@@ -98,7 +108,10 @@ class _Registry:
         except httpx.HTTPError as error:
             raise RegistryDown(f"registry {self._url} cannot be reached: {type(error).__name__} {error}") from error
         if response.is_success:
-            return response.json()
+            try:
+                return response.json()
+            except ValueError as error:
+                raise RegistryDown(f"registry {self._url} must answer in JSON, was {response.text[:80]!r} to {method} {path}") from error
         said = f"{method} {path}: {response.status_code} {response.text[:500]}"
         if response.status_code in (_CONFLICT, _NOT_AVRO):
             raise SchemaRefused(f"registry {self._url} refuses a schema: {said}")
