@@ -1,10 +1,6 @@
 """What holds in the paper exchange whatever the market and the orders do."""
 
-import hashlib
-import os
 import random
-import subprocess
-import sys
 from collections import defaultdict
 from decimal import Decimal
 from typing import Any
@@ -217,22 +213,11 @@ def test_fills_stay_within_the_market_orders_end_once_and_queues_never_grow(mode
     watched.run(60)
 
 
-def digest(seed: int) -> str:
-    """Of all answers and the state after a long run."""
-    watched = Watched(random.Random(seed), queue_model="proportional")
+def test_long_runs_reach_every_kind_of_fill():
+    """What the invariant above is about must occur, or it says nothing."""
+    watched = Watched(random.Random(11), queue_model="proportional")
     watched.paper.show(bids=["99:5"], asks=["101:5"])
     watched._displayed([], [], *([{BUY: {D(99): D(5)}, SELL: {D(101): D(5)}}] * 2), void=False)
     watched.run(1500)
-    text = repr(watched.paper.answers).encode() + watched.paper.stage.encode(watched.paper.state)
     models = {answer.model for answer in watched.paper.answers if answer.quantity}
-    assert models == {"book_walk", "book_through", "trade_through", "queue_proportional"}, "a run must reach every kind of fill"
-    return hashlib.sha256(text).hexdigest()
-
-
-def test_answers_are_the_same_under_every_hash_seed():
-    command = [sys.executable, "-c", "from tests.domain.test_execution_invariants import digest; print(digest(11))"]
-    found = {
-        subprocess.run(command, env=os.environ | {"PYTHONHASHSEED": seed}, capture_output=True, text=True, check=True).stdout.strip()
-        for seed in ("0", "1", "4242")
-    }
-    assert found == {digest(11)}
+    assert models == {"book_walk", "book_through", "trade_through", "queue_proportional"}
