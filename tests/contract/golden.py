@@ -1,31 +1,53 @@
 """
-The wire bytes of every sample as they were first written: `schemas/golden/<Record>.hex`.
+Wire bytes of every released version of every record: `schemas/golden/<Record>/<version>.hex`, as the version's sample gave them.
 
-They change only when a schema does, on purpose: `python -m tests.contract.golden` writes them anew, and the difference is
-reviewed like code, since every log and archive out there holds the old bytes.
+They never change: logs and archives hold their like. A released version gets its file by `python -m tests.contract.golden`, which
+touches none that is there.
 """
 
+from pathlib import Path
 from textwrap import fill
 
 import schemas
-from streams.domain.records import Record
-from streams.log.codec import Codec
+from streams.domain.records import RECORDS, Record
+from streams.log.codec import Codec, SchemaIds
 from tests.contract.samples import SAMPLES
 
 FOLDER = schemas.FOLDER / "golden"
 
 
+def golden_file(release: schemas.Release) -> Path:
+    return FOLDER / release.record / f"{release.number}.hex"
+
+
+def golden_of(release: schemas.Release) -> bytes:
+    """The committed wire bytes of a version, under the record's id of `Codec.offline`."""
+    return bytes.fromhex(golden_file(release).read_text())
+
+
 def golden(kind: type[Record]) -> bytes:
-    """The committed wire bytes of a type's sample, with the ids of `Codec.offline`."""
-    return bytes.fromhex((FOLDER / f"{kind.__name__}.hex").read_text())
+    """Those of the newest version."""
+    return golden_of(schemas.released(kind.__name__)[-1])
 
 
-def write_all() -> None:
-    """Replaces every file."""
+def codec_of(release: schemas.Release) -> Codec:
+    """A codec that takes the record's id for this version."""
+    ids = SchemaIds.offline()
+    return Codec(SchemaIds(ids.ids, {**ids.writers, ids.ids[release.record]: (release.record, release.text)}))
+
+
+def write_missing() -> None:
+    """Writes the file of each record's newest version where there is none."""
     codec = Codec.offline()
     for kind, record in SAMPLES.items():
-        (FOLDER / f"{kind.__name__}.hex").write_text(fill(codec.wire(record).hex(), width=96) + "\n")
+        path = golden_file(schemas.released(kind.__name__)[-1])
+        if not path.exists():
+            path.parent.mkdir(exist_ok=True)
+            path.write_text(fill(codec.wire(record).hex(), width=96) + "\n")
+
+
+RELEASES = [release for record in RECORDS for release in schemas.released(record)]
 
 
 if __name__ == "__main__":
-    write_all()
+    write_missing()
