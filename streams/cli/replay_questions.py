@@ -5,8 +5,12 @@ from __future__ import annotations
 import typer
 
 from streams.cli.replay_state import state_command
+from streams.cli.replay_why import why_command
+from streams.cli.replay_whynot import whynot_command
 
 
 def add_to(app: typer.Typer) -> None:
     """Puts every question under `app`."""
     app.command("state")(state_command)
+    app.command("why")(why_command)
+    app.command("whynot")(whynot_command)

@@ -1,5 +1,6 @@
 """Recorded sessions that questions are put to: made once for a run of the tests, read by all of them."""
 
+from decimal import Decimal
 from functools import cache
 from pathlib import Path
 from typing import TypeVar
@@ -26,6 +27,18 @@ def drilled() -> Live:
 def calm() -> Live:
     """The same market on one partition and one risk task, without commands."""
     return play(make_settings(), 5, ())
+
+
+@cache
+def refused() -> Live:
+    """The calm market with room for one position and a half."""
+    settings = make_settings()
+    limits = {
+        "max_total_exposure_pct": Decimal("0.15"), "stop_loss_pct": Decimal("0.02"), "take_profit_pct": None,
+        "allocation_warmup": Decimal(1), "stop_out_cooldown_sec": 0, "max_correlated_exposure_pct": Decimal(1),
+        "max_strategy_exposure_pct": Decimal(1),
+    }  # fmt: skip
+    return play(settings.model_copy(update={"risk": settings.risk.model_copy(update=limits)}), 8, ())
 
 
 def recorded(live: Live) -> Recorded:
