@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
+import threading
 from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, SpinnerColumn, TaskProgressColumn, TextColumn, TimeRemainingColumn
+from rich.progress import Progress as Bar
 from rich.table import Table
 
 from streams.cli import replay_questions
-from streams.cli.options import Bootstrap, Registry, Session, connection_of
-from streams.log.archive import ArchiveLog
-from streams.log.codec import Codec
-from streams.log.interface import Log
-from streams.operate import sessions
-from streams.operate.runtime import STAGES, code_version, open_runtime
+from streams.cli.options import Bootstrap, Registry, Session
+from streams.cli.replay_source import Archive, Source, Where, archive_folder, recorded_session
+from streams.errors import ConfigError
+from streams.exchange.wall import SystemWall
+from streams.operate.runtime import STAGES, code_version
+from streams.replay.checkpoint import damages
+from streams.replay.moments import FORMS, moment_of, shown, span_of
+from streams.replay.part import WHOLE, Part
+from streams.replay.patience import SECONDS as PATIENCE
+from streams.replay.patience import PatientLog
+from streams.replay.recorded import Recorded
 from streams.replay.verify import Verdict, verify
 
 app = typer.Typer(help="Run sessions again from their topics, without writing anything.", no_args_is_help=True)
@@ -33,9 +39,13 @@ def replay() -> None:
 def verify_command(
     context: typer.Context,
     session: Session = "live",
-    archive: Annotated[
-        Path | None, typer.Option("--archive", metavar="FOLDER", help="Read this archive folder, not Kafka.", show_default=False)
+    from_time: Annotated[
+        str | None, typer.Option("--from", metavar="T1", help=f"Only from here on: {FORMS}.", show_default=False)
     ] = None,
+    to_time: Annotated[str | None, typer.Option("--to", metavar="T2", help="Only up to here, in the same forms.", show_default=False)] = None,
+    source: Where = None,
+    archive: Archive = None,
+    patience: Annotated[float, typer.Option(min=0, metavar="SECONDS", help="How long a broker may be away before this ends.")] = PATIENCE,
     as_json: Annotated[bool, typer.Option("--json", help="The verdict as one JSON object.")] = False,
     bootstrap: Bootstrap = None,
     registry: Registry = None,
@@ -43,20 +53,25 @@ def verify_command(
     """
     Run a session again and compare every output byte and digest with the log. Exit code 0: equal; 1: the first divergence is named.
 
+    Compared are outputs, digests, the journal's chain, market records, commands, dead letters and snapshots. With --from it begins at
+    the snapshots before that moment. An archive's files are compared with its manifest and its checkpoint before anything is run.
+
     Examples:
 
         cdb replay verify --session paper-20260101-120000
 
-        cdb replay verify --session live --json | jq .equal
+        cdb replay verify --session live --from "2026-01-01 12:00" --to +7200 --json | jq .equal
+
+        cdb replay verify --session live --source archive
     """
     console = Console(stderr=as_json)
-    connection = connection_of(context, bootstrap=bootstrap, registry=registry)
-    if archive is not None:
-        log = ArchiveLog(archive)
-        verdict = _verify(log, sessions.codec_of(log, session), session, console)
+    folder = archive_folder(context, session, source, archive)
+    altered = damages(folder, session) if folder is not None else []
+    if altered:
+        verdict = Verdict({}, 0, 0, 0, altered)
     else:
-        with open_runtime(connection, client_id="cdb-replay") as runtime:
-            verdict = _verify(runtime.log, runtime.codec, session, console)
+        with recorded_session(Source(context, session, folder, bootstrap, registry), console, said=False) as recorded:
+            verdict = _verify(recorded, _asked(recorded, from_time, to_time), patience, console)
     if as_json:
         typer.echo(json.dumps(as_document(session, verdict), indent=2))
     else:
@@ -65,17 +80,29 @@ def verify_command(
         raise typer.Exit(1)
 
 
-def _verify(log: Log, codec: Codec, session: str, console: Console) -> Verdict:
-    manifest = sessions.manifest(log, codec, session)
-    if manifest.code_version != code_version():
-        console.print(f"[yellow]the session was made by code {manifest.code_version}, this is {code_version()}")
-    settings = sessions.read(log, codec, session)
-    columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
-    with Progress(*columns, console=console, transient=True) as progress:
-        task = progress.add_task("replaying")
+def _asked(recorded: Recorded, from_time: str | None, to_time: str | None) -> Part:
+    if from_time is None and to_time is None:
+        return WHOLE
+    span = span_of(recorded)
+    start = None if from_time is None else moment_of(from_time, recorded, span, name="--from")
+    end = None if to_time is None else moment_of(to_time, recorded, span, name="--to")
+    if start is not None and end is not None and start > end:
+        raise ConfigError(f"--from must be before --to, was {shown(start)} and {shown(end)}")
+    return Part(start, end)
+
+
+def _verify(recorded: Recorded, part: Part, patience: float, console: Console) -> Verdict:
+    def say(words: str) -> None:
+        console.print(f"[yellow]{words}", soft_wrap=True, highlight=False)
+
+    log = PatientLog(recorded.log, SystemWall(threading.Event()), say, seconds=patience)
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
+    with Bar(*columns, console=console, transient=True) as bar:
+        task = bar.add_task("reading journals", total=1.0)
         return verify(
-            log, settings, codec, tuple(STAGES.values()),
-            lambda name, events: progress.update(task, description=f"replaying {name}: {events:,} events"),
+            log, recorded.settings, recorded.codec, tuple(STAGES.values()),
+            lambda now: bar.update(task, description=f"{now.what}: {now.events:,} events", completed=now.share),
+            part=part, code_version=code_version(), say=say,
         )  # fmt: skip
 
 
@@ -84,6 +111,7 @@ def as_document(session: str, verdict: Verdict) -> dict[str, object]:
     return {
         "session": session, "equal": verdict.equal, "compared": verdict.compared, "records": verdict.records,
         "journal_entries": verdict.journal_entries, "snapshots": verdict.snapshots, "events": verdict.events,
+        "notes": verdict.notes,
         "divergences": [{**one._asdict(), "text": str(one)} for one in verdict.divergences],
     }  # fmt: skip
 

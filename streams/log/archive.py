@@ -255,6 +255,12 @@ class ArchiveLog:
             raise LogError(f"partition of {partition.topic} must be 0..{count - 1}, was {partition.number}")
         return self._entries[partition]
 
+    def damages(self) -> list[tuple[Partition, str]]:
+        """Each file that is not as it was exported, and how. After this even such a file is read, as far as it can be."""
+        found = [(place, entry.fault(partition_path(self._folder, place))) for place, entry in self._entries.items()]
+        self._verified.update(self._entries)
+        return [(place, fault) for place, fault in found if fault is not None]
+
     def _open(self, partition: Partition, start: int = 0) -> Iterator[Message]:
         """The partition's records from about `start` on. Raises `LogError` for a file that is not as it was exported."""
         entry, path = self._entry(partition), partition_path(self._folder, partition)

@@ -4,37 +4,46 @@ A session run again from its log, every output compared byte by byte with what s
 Each task is replayed on its own, from the market data and internal topics that it read, with the journal's commands at the times
 they were taken; so the first divergence is found at the stage that made it. Nothing is written: a verification holds readers only.
 Compared are: every data record of every output topic (key, payload), the running digest at each journal entry, the chain of journal
-entries, the feed's own digest over its records, and each snapshot's state where the replay passes the same moment.
+entries, the feed's records against the checks and digests in its journal, commands by their bytes, dead letters, each snapshot's
+state, and the session's own record. Not compared are watermarks, which decide nothing: a checkpoint holds them too.
+
+First come the journals: who wrote them, with which settings, is said before anything is run. Memory does not grow with the session.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import NamedTuple
 
 from streams.domain.parameters import SessionSettings
-from streams.domain.records import Command, JournalEntry, SnapshotChunk
-from streams.errors import DecodeError, LogError
-from streams.log.batch import NO_DIGEST, Batch, Emission, Taken
-from streams.log.codec import HEADER_LENGTH, Codec
-from streams.log.interface import Log, Message, Partition
-from streams.log.journal import positions_of, read_range, taken_of
+from streams.domain.records import DeadLetter
+from streams.log.codec import Codec
+from streams.log.interface import Log
 from streams.log.layout import Layout
-from streams.log.task import Task
 from streams.replay.feed_replay import FeedReplay
-from streams.replay.journal_check import Divergence, Journal
-from streams.replay.rerun import MICROSECONDS, Stepping
-from streams.stages.contract import Stage, StageFactory
+from streams.replay.journal_check import Divergence
+from streams.replay.letters import Letters
+from streams.replay.part import WHOLE, Part
+from streams.replay.session_check import session_record
+from streams.replay.task_replay import TaskReplay
+from streams.stages.contract import StageFactory
 
-Progress = Callable[[str, int], None]
+
+class Progress(NamedTuple):
+    """How far a verification is: what it runs, events stepped so far, and its share (0..1) of all there is to do."""
+
+    what: str
+    events: int
+    share: float
 
 
 class Verdict(NamedTuple):
-    """What a verification compared, and the first divergence of each task that has one."""
+    """What a verification compared, the first divergence of each task that has one, and who wrote the session."""
 
     records: dict[str, int]  # data records compared, by topic
     journal_entries: int
     snapshots: int
     events: int
     divergences: list[Divergence]
+    notes: tuple[str, ...] = ()
 
     @property
     def equal(self) -> bool:
@@ -46,192 +55,95 @@ class Verdict(NamedTuple):
 
 
 def verify(
-    log: Log, settings: SessionSettings, codec: Codec, stages: tuple[StageFactory, ...], progress: Progress | None = None
+    log: Log, settings: SessionSettings, codec: Codec, stages: tuple[StageFactory, ...],
+    progress: Callable[[Progress], None] = lambda _: None, *, part: Part = WHOLE, code_version: str | None = None,
+    say: Callable[[str], None] = lambda _: None,
 ) -> Verdict:
     """
-    Replays every task of a session and compares. `progress` is told (task name, events stepped so far).
+    Replays every task of a session, or of a part of it, and compares. `say` is told of other code and settings before anything is run.
 
-    Raises: LogError where a topic is missing or the log goes away: no half-true verdict.
+    Raises: LogError where a topic or records that are needed are missing, the journal is of a newer version, or the log goes away;
+    ReplayMismatch where a snapshot that it must begin with is not what it says: no half-true verdict.
     """
-    layout = Layout.of(settings)
-    records: dict[str, int] = {}
-    divergences: list[Divergence] = []
-    entries = snapshots = events = 0
-    runs: list[FeedReplay | _TaskReplay] = [FeedReplay(log, layout, codec)]
-    runs += [
-        _TaskReplay(log, layout, codec, stage_of(settings, number), number, settings, progress)
-        for stage_of in stages
-        for number in range(layout.tasks(stage_of(settings, 0)))
-    ]
-    broken: AssertionError | None = None
-    for run in runs:
-        try:
-            divergence = run.run()
-        except AssertionError as bug:
-            # An altered record may break what a stage may take for granted of its inputs. Who wrote it names the place; where
-            # nobody does, it is our bug.
-            broken, divergence = bug, None
-        if divergence is not None:
-            divergences.append(divergence)
-        for topic, count in run.compared.items():
-            records[topic] = records.get(topic, 0) + count
-        entries += run.entries
-        snapshots += run.snapshots
-        events += run.events
-    if broken is not None and not divergences:
-        raise broken
-    return Verdict(records, entries, snapshots, events, divergences)
+    return _Verification(log, settings, codec, stages, progress, part).run(code_version, say)
 
 
-class _TaskReplay:
-    """One task, run again from its first event to its journal's last frontier."""
-
+class _Verification:
     def __init__(
-        self, log: Log, layout: Layout, codec: Codec, stage: Stage, number: int, settings: SessionSettings,
-        progress: Progress | None,
+        self, log: Log, settings: SessionSettings, codec: Codec, stages: tuple[StageFactory, ...], progress: Callable[[Progress], None],
+        part: Part,
     ) -> None:
-        self._log, self._layout, self._codec, self._stage, self._number = log, layout, codec, stage, number
-        self._progress = progress
-        self._task = Task(stage, number, layout, codec, settings.snapshot_interval_seconds * MICROSECONDS)
-        self._count = 0
-        self._cuts: dict[int, str] = {}
-        self._commands: list[tuple[Taken, Command]] = []
-        self._expected = {topic: _data(log, layout.at(topic, number)) for topic in stage.outputs}
-        self.compared: dict[str, int] = dict.fromkeys(stage.outputs, 0)
-        self.entries = self.snapshots = self.events = 0
+        self._log, self._settings, self._codec, self._stages, self._progress, self._part = log, settings, codec, stages, progress, part
+        self._layout = Layout.of(settings)
+        self._letters = Letters(log, self._layout, codec)
+        self._feed = FeedReplay(log, self._layout, codec, part, self._letters)
+        self._events = 0
+        self._tasks: list[TaskReplay] = []
+        for stage_of in stages:
+            for number in range(self._layout.tasks(stage_of(settings, 0))):
+                stage = stage_of(settings, number)
+                self._tasks.append(TaskReplay(log, self._layout, codec, stage, number, settings, part, self._letters, self._on_task))
+        self._done = 0
 
-    def run(self) -> Divergence | None:
-        journal: list[tuple[Message, JournalEntry]] = []
-        for found in Journal(self._log, self._layout.journal(self._stage.name, self._number), self._codec).read():
-            if isinstance(found, Divergence):
-                return found
-            journal.append(found)
-        self.entries = len(journal)
-        if not journal:
-            return self._nothing_more()
-        broken = self._find_commands([taken for _, entry in journal for taken in taken_of(entry)])
-        if broken is not None:
-            return broken
-        digests = {entry.outputs_count: (message, entry) for message, entry in journal}
-        if 0 in digests and digests[0][1].outputs_digest != NO_DIGEST:
-            message, entry = digests[0]
-            return Divergence(
-                self._layout.full("journal"), message.partition, message.offset, "the digest of no outputs",
-                NO_DIGEST, entry.outputs_digest,
-            )  # fmt: skip
-        last = journal[-1][1]
-        for emissions in self._batches(last):
-            for emission in emissions:
-                divergence = self._compare(emission) or self._compare_digest(emission, digests)
-                if divergence is not None:
-                    return divergence
-        if self._task.outputs_count != last.outputs_count:
-            message = journal[-1][0]
-            return Divergence(
-                self._layout.full("journal"), message.partition, message.offset, "the number of outputs",
-                str(last.outputs_count), str(self._task.outputs_count),
-            )  # fmt: skip
-        return self._nothing_more() or self._compare_snapshots()
-
-    def _batches(self, last: JournalEntry) -> Iterator[list[Emission]]:
-        ends = {partition: offset for partition, (offset, _) in positions_of(last).items()}
-        stepping = Stepping(self._log, self._layout, self._task, ends, self._commands)
-        try:
-            for batch in stepping.reach(last.frontier):
-                yield self._noted(batch)
-            yield self._noted(stepping.end())
-        finally:
-            stepping.close()
-
-    def _noted(self, batch: Batch) -> list[Emission]:
-        self.events += batch.events
-        self._cuts.update((cut.time, cut.state_digest) for cut in batch.cuts)
-        if self._progress is not None:
-            self._progress(f"{self._stage.name} {self._number}", self.events)
-        return batch.emissions
-
-    def _find_commands(self, taken: list[Taken]) -> Divergence | None:
-        if not taken:
-            return None
-        partition = self._layout.at("commands", self._number)
-        wanted = {one.offset: one for one in taken}
-        commands: dict[int, Command] = {}
-        for message in read_range(self._log, partition, min(wanted), max(wanted) + 1):
-            if message.offset in wanted:
-                record = self._codec.decode(message.value or b"", Command)
-                assert isinstance(record, Command)
-                commands[message.offset] = record
-                if record.event_id != wanted[message.offset].command_id:
-                    return Divergence(
-                        partition.topic, partition.number, message.offset, "the command",
-                        wanted[message.offset].command_id, record.event_id,
-                    )  # fmt: skip
-        for offset, one in wanted.items():
-            if offset not in commands:
-                return Divergence(partition.topic, partition.number, offset, "the command", one.command_id, "missing")
-        self._commands = [(one, commands[one.offset]) for one in taken]
-        return None
-
-    def _compare(self, emission: Emission) -> Divergence | None:
-        partition = self._layout.at(emission.topic, self._number)
-        message = next(self._expected[emission.topic], None)
-        if message is None:
-            return Divergence(partition.topic, partition.number, None, "the next record", self._words(emission.value), "missing")
-        self.compared[emission.topic] += 1
-        assert message.value is not None
-        if (message.key, message.value[HEADER_LENGTH:]) != (emission.key.encode(), emission.value[HEADER_LENGTH:]):
-            return Divergence(
-                partition.topic, partition.number, message.offset, "the record",
-                self._words(emission.value), self._words(message.value),
-            )  # fmt: skip
-        return None
-
-    def _compare_digest(self, emission: Emission, digests: dict[int, tuple[Message, JournalEntry]]) -> Divergence | None:
-        self._count += 1
-        found = digests.get(self._count)
-        if found is None or found[1].outputs_digest == emission.digest:
-            return None
-        message, entry = found
-        return Divergence(
-            self._layout.full("journal"), message.partition, message.offset, f"the digest after {self._count} outputs",
-            emission.digest, entry.outputs_digest,
+    def run(self, code_version: str | None, say: Callable[[str], None]) -> Verdict:
+        divergences = [one for one in (session_record(self._log, self._layout, self._codec), self._letters.fault) if one is not None]
+        broken: set[TaskReplay] = set()
+        for task in self._tasks:
+            found = task.read_journal()
+            if found is not None:
+                divergences.append(found)
+                broken.add(task)
+        notes = tuple(self._notes(code_version))
+        for note in notes:
+            say(note)
+        divergences += self._replayed([self._feed, *(task for task in self._tasks if task not in broken)])
+        if not divergences:
+            letters = [letter for task in self._tasks for letter in task.dead_letters]
+            divergences += self._compared_letters(letters)
+        records: dict[str, int] = {}
+        for compared in (self._feed.compared, *(task.compared for task in self._tasks)):
+            for topic, count in compared.items():
+                records[topic] = records.get(topic, 0) + count
+        return Verdict(
+            records, self._feed.entries + sum(task.entries for task in self._tasks), sum(task.snapshots for task in self._tasks),
+            sum(task.events for task in self._tasks), divergences, notes,
         )  # fmt: skip
 
-    def _nothing_more(self) -> Divergence | None:
-        for topic, expected in self._expected.items():
-            message = next(expected, None)
-            if message is not None:
-                assert message.value is not None
-                return Divergence(
-                    message.topic, message.partition, message.offset, "the end of " + topic, "here", self._words(message.value)
-                )
-        return None
+    def _replayed(self, runs: list[FeedReplay | TaskReplay]) -> list[Divergence]:
+        divergences = []
+        bug: AssertionError | None = None
+        for run in runs:
+            try:
+                divergence = run.run()
+            except AssertionError as error:
+                # An altered record may break what a stage may take for granted of its inputs. Who wrote it names the place; where
+                # nobody does, it is our bug.
+                bug, divergence = error, None
+            self._done += 1
+            self._events += run.events
+            self._progress(Progress("comparing", self._events, self._done / (len(self._tasks) + 1)))
+            if divergence is not None:
+                divergences.append(divergence)
+        if bug is not None and not divergences:
+            raise bug
+        return divergences
 
-    def _compare_snapshots(self) -> Divergence | None:
-        partition = self._layout.snapshots(self._stage.name, self._number)
-        for message in read_range(self._log, partition, self._log.start_offset(partition), self._log.end_offset(partition)):
-            chunk = self._codec.decode(message.value or b"", SnapshotChunk)
-            assert isinstance(chunk, SnapshotChunk)
-            replayed = self._cuts.get(chunk.time)
-            if chunk.part == 0 and replayed is not None:
-                self.snapshots += 1
-                if chunk.state_digest != replayed:
-                    return Divergence(
-                        partition.topic, partition.number, message.offset, f"the state's digest at {chunk.time}",
-                        replayed, chunk.state_digest,
-                    )  # fmt: skip
-        return None
+    def _on_task(self, name: str, events: int, share: float) -> None:
+        self._progress(Progress(f"replaying {name}", self._events + events, (self._done + share) / (len(self._tasks) + 1)))
 
-    def _words(self, value: bytes) -> str:
-        try:
-            return str(self._codec.decode(value))
-        except DecodeError as fault:
-            return f"undecodable ({fault})"
+    def _notes(self, code_version: str | None) -> list[str]:
+        reads = [task.read for task in self._tasks if task.read is not None]
+        codes = sorted({code for read in reads for code in read.codes})
+        digests = sorted({digest for read in reads for digest in read.settings_digests})
+        notes = []
+        if code_version is not None and codes and codes != [code_version]:
+            notes.append(f"the journal was written by code {', '.join(codes)}; this is {code_version}")
+        if digests and digests != [self._settings.digest()]:
+            notes.append(f"the journal was written with settings {', '.join(digests)}; the session's are {self._settings.digest()}")
+        return notes
 
-
-def _data(log: Log, partition: Partition) -> Iterator[Message]:
-    """A partition's data records."""
-    if partition.topic not in log.topics():
-        raise LogError(f"topic {partition.topic} must exist, is missing")
-    messages = read_range(log, partition, log.start_offset(partition), log.end_offset(partition))
-    return (message for message in messages if message.value is not None)
+    def _compared_letters(self, letters: list[DeadLetter]) -> list[Divergence]:
+        names = [stage_of(self._settings, 0).name for stage_of in self._stages]
+        whole = self._part == WHOLE
+        found = self._letters.compare(letters, names, whole=whole)
+        return [] if found is None else [found]

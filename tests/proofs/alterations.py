@@ -5,53 +5,61 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import NamedTuple
 
-from streams.log.canonical import compared_topics
+import schemas
 from streams.log.codec import HEADER_LENGTH
 from streams.log.interface import Message, Partition
-from streams.log.layout import FEED_TOPICS, Layout
+from streams.log.layout import Layout
 from streams.log.memory import MemoryLog
 from streams.replay.verify import Divergence
 
-KINDS = ("flip", "drop", "double", "swap")
+KINDS = ("flip", "drop", "double", "insert", "swap")
 
 
 class Alteration(NamedTuple):
-    """`offset` of the first record that is altered; `place` its partition."""
+    """`offset` of the first record that is altered or gone; `after`: of the one that follows it; `place`: their partition."""
 
     kind: str
     place: Partition
     offset: int
-    by_feed: bool
+    after: int
 
     def is_named_by(self, divergence: Divergence) -> bool:
-        """
-        The topic and partition are said, and for altered bytes the offset.
+        """Topic, partition and offset are said; for a record that is gone, its own or that of the one now in its place."""
+        offsets = (self.offset, self.after) if self.kind == "drop" else (self.offset,)
+        return (divergence.topic, divergence.partition) == self.place and divergence.offset in offsets
 
-        A feed cannot be run again: its record is held against the digest in its journal, which says that, not where.
-        """
-        if self.by_feed:
-            return divergence.what == "the feed's digest over its records"
-        here = (divergence.topic, divergence.partition) == self.place
-        return here and (self.kind in ("drop", "double") or divergence.offset == self.offset)
+    def is_located_by(self, divergence: Divergence) -> bool:
+        """As `is_named_by`; a dead letter that is gone is told by the record that it was written for."""
+        gone = self.kind == "drop" and self.place.topic.endswith(".dead_letters") and "no dead letter" in divergence.found
+        return gone or self.is_named_by(divergence)
+
+    @property
+    def is_of_an_order(self) -> bool:
+        """Which task's dead letter came first is nobody's decision: only a checkpoint knows it."""
+        return self.kind == "swap" and self.place.topic.endswith(".dead_letters")
 
 
 @contextmanager
 def altered(log: MemoryLog, layout: Layout, rng: random.Random) -> Iterator[Alteration]:
-    """The log with one data record of a random topic altered in a random way."""
+    """The log with one data record of a random topic altered in a random way; never a partition's last."""
     while True:
-        topic = rng.choice(compared_topics())
+        topic = rng.choice(tuple(schemas.catalogue()))
         place = layout.at(topic, rng.randrange(layout.count(topic)))
         shelf = log.shelf(place)
         data = [number for number, message in enumerate(shelf.messages) if message.value is not None]
         kind = rng.choice(KINDS)
-        if len(data) > 1:
+        if len(data) < 2:
+            continue
+        number = rng.randrange(len(data) - 1)
+        here, after = data[number], data[number + 1]
+        whole = list(shelf.messages)
+        offset = whole[after if kind == "double" else here].offset + (kind == "insert")
+        # A record fits in only where a marker leaves room.
+        if kind != "insert" or whole[here + 1].offset > offset:
             break
-    number = rng.randrange(len(data) - 1)
-    here, after = data[number], data[number + 1]
-    whole = list(shelf.messages)
     shelf.messages[:] = _altered(whole, here, after, kind, rng)
     try:
-        yield Alteration(kind, place, whole[here].offset, topic in FEED_TOPICS)
+        yield Alteration(kind, place, offset, whole[after].offset)
     finally:
         shelf.messages[:] = whole
 
@@ -66,6 +74,8 @@ def _altered(whole: list[Message], here: int, after: int, kind: str, rng: random
         case "double":
             # In the next record's stead: offsets stay where they are.
             return [*whole[:after], other._replace(key=one.key, value=one.value), *whole[after + 1 :]]
+        case "insert":
+            return [*whole[: here + 1], one._replace(offset=one.offset + 1), *whole[here + 1 :]]
         case _:
             swapped = list(whole)
             swapped[here] = one._replace(key=other.key, value=other.value)
@@ -75,5 +85,5 @@ def _altered(whole: list[Message], here: int, after: int, kind: str, rng: random
 
 def _flipped(value: bytes, rng: random.Random) -> bytes:
     """One bit of the payload; the header only names the schema."""
-    place = rng.randrange(HEADER_LENGTH, len(value))
+    place = rng.randrange(min(HEADER_LENGTH, len(value) - 1), len(value))
     return value[:place] + bytes([value[place] ^ (1 << rng.randrange(8))]) + value[place + 1 :]

@@ -7,18 +7,19 @@ from pathlib import Path
 
 import pytest
 
-from streams.domain.parameters import FeedParameters
 from streams.domain.records import CommandKind
 from streams.log.layout import Layout
 from streams.operate.stack import Stack
-from streams.replay.backtest import Backtest
+from streams.replay.checkpoint import check, take
 from streams.replay.verify import verify
 from tests.exchange.sessions import recording
+from tests.golden.play import Played, play
+from tests.golden.sessions import halts
 from tests.kafka.outage import feed_dies_and_returns
-from tests.kafka.story import Theatre, busy_settings, kills_of, survives, theatre_on, undisturbed
+from tests.kafka.story import Theatre, busy_settings, kills_of, survives, theatre_on
 from tests.proofs.alterations import altered
 from tests.proofs.soak import VICTIMS, Case
-from tests.simulation.market import START, make_market, make_settings
+from tests.simulation.market import make_market, make_settings
 from tests.simulation.schedule import STAGES, TAIL, Simulation, assert_replays_equal, data_of
 
 MARKET_SECONDS = 40
@@ -57,22 +58,25 @@ def test_simulation_of_any_shape_with_kills_and_commands_replays_equal(case: Cas
     assert_replays_equal(simulation)
 
 
-def test_alteration_of_one_record_is_found_and_located(case: Case, seed: int) -> None:
-    session = session_to_alter(seed)
+def test_alteration_of_one_record_is_found_and_located(case: Case, seed: int, tmp_path: Path) -> None:
+    session = session_to_alter()
+    marks = tmp_path / "marks"
+    checkpoint = take(session.log, session.settings.session, marks, code_version="soak")
+    assert check(session.log, checkpoint, marks) is None
     with altered(session.log, Layout.of(session.settings), random.Random(f"{seed} {case}")) as alteration:
         verdict = verify(session.log, session.settings, session.codec, STAGES)
+        proof = check(session.log, checkpoint, marks)
+    assert proof is not None and alteration.is_named_by(proof), f"{alteration} must be named by the checkpoint, was {proof}"
+    if alteration.is_of_an_order:
+        return
     assert not verdict.equal, f"{alteration} must be found"
-    assert any(map(alteration.is_named_by, verdict.divergences)), f"{alteration} must be named, was {verdict.divergences}"
+    assert any(map(alteration.is_located_by, verdict.divergences)), f"{alteration} must be named, was {verdict.divergences}"
 
 
 @cache
-def session_to_alter(seed: int) -> Backtest:
-    """Half a minute of the simulated market that trades, verified equal before anything is altered."""
-    chosen = make_settings(partitions=2, risk_tasks=2)
-    hasty = {"SIGNAL_LOOKBACK_MIN": "0.1", "SIGNAL_THRESHOLD_PCT": "0.01", "SIGNAL_MIN_VOLUME": "0", "SIGNAL_REPEAT_SEC": "1"}
-    strategies = (chosen.strategies[0].model_copy(update={"parameters": hasty}),)
-    feed = FeedParameters(seed=seed, symbols=("BTCUSDT", "ETHUSDT"), rate_per_second=8, duration_seconds=30, start_time=START)
-    session = undisturbed(chosen.model_copy(update={"feed": feed, "strategies": strategies}))
+def session_to_alter() -> Played:
+    """Half a minute that trades, with commands, dead letters and snapshots, verified equal before anything is altered."""
+    session = play(*halts())
     verdict = verify(session.log, session.settings, session.codec, STAGES)
     assert verdict.equal
     assert verdict.records["order_results"] >= 2
