@@ -9,6 +9,7 @@ count as one symbol, with a limit of their own.
 from collections.abc import Iterator
 from decimal import Decimal
 
+from streams.domain.allocation import TrackRecord
 from streams.domain.correlation import correlation
 from streams.domain.money import ZERO
 from streams.domain.records import Side
@@ -31,9 +32,8 @@ def stop_out_cooldown(proposal: Proposal) -> Iterator[Finding]:
 
 
 def consecutive_losses(proposal: Proposal) -> Iterator[Finding]:
-    risk, record = proposal.rules.risk, proposal.account.track_records.get(proposal.strategy)
-    losses = 0 if record is None else record.losses_in_a_row
-    over_at = 0 if record is None else record.lost_at + risk.loss_cooldown_sec * MICROSECONDS
+    risk, record = proposal.rules.risk, proposal.account.track_records.get(proposal.strategy, TrackRecord())
+    losses, over_at = record.losses_in_a_row, record.lost_at + risk.loss_cooldown_sec * MICROSECONDS
     yield Finding(
         CHECK, RejectionCode.CONSECUTIVE_LOSSES, losses < risk.max_consecutive_losses or proposal.time >= over_at,
         measured=Decimal(losses), limit=Decimal(risk.max_consecutive_losses),
@@ -52,8 +52,8 @@ def correlated(account: Account, markets: dict[str, Market], rules: Rules, *, sy
         else:
             others[other] = others.get(other, ZERO) + notional
     total, names, unknown = ZERO, [], False
-    for other in sorted(others):
-        held = others[other]
+    # What strategies hold both ways round cancels out: it is no risk at all.
+    for other, held in sorted((name, held) for name, held in others.items() if held):
         market = markets.get(other)
         found = None
         if own is not None and market is not None:
