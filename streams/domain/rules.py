@@ -61,17 +61,17 @@ def _fraction(value: Decimal) -> bool:
 
 def _trades_are_possible(data: r.MarketData) -> bool:
     for trade in data.trades:
-        if trade.price <= 0 or trade.quantity <= 0 or trade.time < 0:
+        if trade.price <= ZERO or trade.quantity <= ZERO or trade.time < 0:
             return False
     return True
 
 
 def _levels_are_possible(data: r.MarketData) -> bool:
     for level in data.bids:
-        if level.price <= 0 or level.quantity < 0:
+        if level.price <= ZERO or level.quantity < ZERO:
             return False
     for level in data.asks:
-        if level.price <= 0 or level.quantity < 0:
+        if level.price <= ZERO or level.quantity < ZERO:
             return False
     return True
 
@@ -79,8 +79,8 @@ def _levels_are_possible(data: r.MarketData) -> bool:
 def _top_is_possible(data: r.MarketData) -> bool:
     bid, bid_quantity, ask, ask_quantity = data.best_bid, data.best_bid_quantity, data.best_ask, data.best_ask_quantity
     return (
-        (bid is None or bid > 0) and (ask is None or ask > 0)
-        and (bid_quantity is None or bid_quantity >= 0) and (ask_quantity is None or ask_quantity >= 0)
+        (bid is None or bid > ZERO) and (ask is None or ask > ZERO)
+        and (bid_quantity is None or bid_quantity >= ZERO) and (ask_quantity is None or ask_quantity >= ZERO)
         and (bid is None) == (bid_quantity is None) and (ask is None) == (ask_quantity is None)
     )
 

@@ -15,14 +15,18 @@ from streams.stages.contract import StageFactory
 
 LIMITS = WorkerLimits(messages_max=2000, events_max=2000, queue_max=20_000, wait_s=0.0, journal_idle_s=0.0, promise_s=0.0)
 
+# More than all stages read between two turns of one: each market record is read by two of them.
+RECORDS_SHARED_MAX = 8192
+
 
 def make_workers(
     log: Log, stages: Iterable[StageFactory], settings: SessionSettings, codec: Codec, *, code_version: str,
     commands: JournalledCommands | None = None,
 ) -> list[Worker]:
     """One worker for each stage, which takes all of its tasks; `commands` as `Worker` has them."""
+    shared = codec.shared(RECORDS_SHARED_MAX)
     return [
-        Worker(log, stage_of, settings, codec, code_version=code_version, limits=LIMITS, commands=commands)
+        Worker(log, stage_of, settings, shared, code_version=code_version, limits=LIMITS, commands=commands)
         for stage_of in stages
     ]  # fmt: skip
 

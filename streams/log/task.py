@@ -16,7 +16,6 @@ import msgspec
 from streams.domain.ids import cause_of, output_id, timer_cause
 from streams.domain.money import EXACT
 from streams.domain.records import Command, DeadLetter, Record
-from streams.domain.rules import broken_rule
 from streams.errors import DecodeError
 from streams.log.batch import NO_DIGEST, Batch, Cut, Emission, Standing, Taken, chained
 from streams.log.codec import Codec
@@ -96,14 +95,12 @@ class Task:
         try:
             if message.value is None:
                 raise DecodeError("a record without a value that is no watermark", "value_present")
-            record = self.codec.decode(message.value, kind)
+            record = self.codec.valid(message.value, kind)
+            if topic in OUTSIDE_TOPICS and one.is_below_promise(record.time):
+                rule = "time_above_watermark"
+                raise DecodeError(f"{kind.__name__} {record.event_id} breaks the rule {rule}", rule)
         except DecodeError as fault:
             return Rejected(fault.rule, str(fault), message.value)
-        rule = broken_rule(record)
-        if rule is None and topic in OUTSIDE_TOPICS and one.is_below_promise(record.time):
-            rule = "time_above_watermark"
-        if rule is not None:
-            return Rejected(rule, f"{type(record).__name__} {record.event_id} breaks the rule {rule}", message.value)
         return record
 
     def take(self, message: Message) -> None:
@@ -117,10 +114,7 @@ class Task:
         try:
             if message.value is None:
                 raise DecodeError("a command without a value", "value_present")
-            record = self.codec.decode(message.value, Command)
-            rule = broken_rule(record)
-            if rule is not None:
-                raise DecodeError(f"Command {record.event_id} breaks the rule {rule}", rule)
+            record = self.codec.valid(message.value, Command)
         except DecodeError as fault:
             rejected = Rejected(fault.rule, str(fault), message.value)
             self._letter(Partition("commands", message.partition), message.offset, rejected)

@@ -202,3 +202,20 @@ def test_version_that_changed_only_its_words_decodes_alike() -> None:
         field["doc"] = "in other words"
     codec = with_version("Order", 77, schema)
     assert codec.decode(b"\x00\x00\x00\x00\x4d" + CODEC.payload(sample(r.Order))) == sample(r.Order)
+
+
+def test_readers_that_share_get_one_record_and_each_its_own_fault() -> None:
+    shared = CODEC.shared(2)
+    marks = [CODEC.wire(sample(r.Mark, time=time)) for time in (1, 2, 3)]
+    first = shared.valid(marks[0], r.Mark)
+    assert shared.valid(bytes(marks[0]), r.Mark) is first == CODEC.valid(marks[0], r.Mark)
+    for raw in marks[1:]:
+        shared.valid(raw, r.Mark)
+    assert shared.valid(marks[0], r.Mark) is not first, "only the newest are kept"
+    for raw, kind, rule in (
+        (marks[0], r.Order, "record_type"), (CODEC.wire(sample(r.Mark, session="")), r.Mark, "session_is_named"),
+    ):  # fmt: skip
+        for _ in range(2):
+            with pytest.raises(DecodeError) as fault:
+                shared.valid(raw, kind)
+            assert fault.value.rule == rule
