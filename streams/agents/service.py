@@ -31,6 +31,9 @@ MICROSECONDS = 1_000_000
 RECEIVES_MAX = 20
 # After a turn that brought nothing (a live feed is never silent for so long) each receive waits so much.
 IDLE_WAIT_S = 0.02
+# A turn costs the same whether it steps ten events or a thousand. Where many come, one that gathers them for a moment is worth it.
+GATHER_RATE = 2000.0
+GATHER_S = 0.02
 LOOK_S = 0.25
 MEASURE_S = 2.0
 CLOSE_S_MAX = 20.0
@@ -83,6 +86,8 @@ class WorkerService(Service):
         self._looked_at = self._measured_at = float("-inf")
         self._idle = False
         self._crowded = False
+        self._committed_at = time.monotonic()
+        self._rate = 0.0
 
     async def on_start(self) -> None:
         # Without it the agents never wake: Faust's own consumer, which is not used, would do it.
@@ -126,6 +131,8 @@ class WorkerService(Service):
         now = time.monotonic()
         # More may be waiting in the queues than a step takes: the next turn must not wait for messages.
         self._crowded = stepped.events >= worker.limits.events_max
+        self._rate = stepped.events / max(now - self._committed_at, 1e-6)
+        self._committed_at = now
         self._watch.turned(worker, now)
         self._metrics.count(m.TURNS)
         self._metrics.count(m.EVENTS, by=stepped.events)
@@ -144,6 +151,8 @@ class WorkerService(Service):
     def _receive(self, worker: Worker) -> Turn:
         """The worker's next turn; an empty one only after several receives brought nothing."""
         limits = worker.limits
+        if self._rate >= GATHER_RATE and not self._crowded:
+            time.sleep(GATHER_S)
         if self._idle:
             worker.limits = limits._replace(wait_s=max(limits.wait_s, IDLE_WAIT_S))
         turn = worker.receive()

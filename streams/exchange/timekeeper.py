@@ -19,6 +19,7 @@ from streams.log.layout import Layout
 
 DEAD_AFTER_SECONDS = 5.0
 TURN_SECONDS = 0.1
+LOOK_SECONDS = 0.5
 
 
 class Timekeeper:
@@ -39,6 +40,7 @@ class Timekeeper:
         self._journal = Layout.of(settings).journal(STAGE, TASK)
         self._writer: FeedWriter | None = None
         self._end_seen = -1
+        self._looked_at = float("-inf")
         self._moved_at = wall.monotonic()
 
     @property
@@ -74,6 +76,9 @@ class Timekeeper:
                 raise
 
     def _watch(self) -> None:
+        if self._wall.monotonic() - self._looked_at < min(LOOK_SECONDS, self._dead_after_s / 2):
+            return
+        self._looked_at = self._wall.monotonic()
         end = self._log.end_offset(self._journal)
         if end != self._end_seen:
             self._end_seen = end

@@ -14,7 +14,7 @@ class WorkerLimits(NamedTuple):
     events_max: int = 4000
     queue_max: int = 20_000
     wait_s: float = 0.005
-    journal_idle_s: float = 1.0
+    journal_idle_s: float = 0.25
     # A promise without records that nobody stands still for is worth a transaction only so often. What is put out carries its own.
     promise_s: float = 0.04
 

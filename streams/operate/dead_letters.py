@@ -30,12 +30,15 @@ class ConnectDeadLetters:
         self._log = log
         self._codec = codec
         self._moved_to = 0
+        self._present = False
 
     def turn(self) -> int:
         """Moves what is there; returns how many. Raises: LogError as the log."""
-        topics = self._log.topics()
-        if CONNECT_TOPIC not in topics or self._log.end_offset(SOURCE) <= self._moved_to:
+        # Who asks for all topics gets those of all sessions, so only as long as Connect has never had anything to set aside.
+        self._present = self._present or CONNECT_TOPIC in self._log.topics()
+        if not self._present or self._log.end_offset(SOURCE) <= self._moved_to:
             return 0
+        topics = self._log.topics()
         writer = self._log.writer(GROUP)
         try:
             committed = self._log.committed(GROUP, SOURCE)

@@ -17,6 +17,7 @@ import httpx
 
 import schemas
 from streams.errors import StreamsError
+from streams.operate import web
 
 CONFIGURATION_FILE = Path(__file__).resolve().parents[2] / "connectors" / "postgres.sink.json"
 SINK_NAME = "cdb-postgres"
@@ -130,15 +131,14 @@ class Sink:
     def _ask(self, method: str, path: str, body: dict[str, str] | None = None) -> Any:
         """Connect's answer; None where it knows no such connector or says nothing."""
         deadline = time.monotonic() + SETTLE_SECONDS_MAX
-        with httpx.Client(timeout=ANSWER_SECONDS_MAX, trust_env=False) as client:
-            while True:
-                try:
-                    response = client.request(method, self._url + path, json=body)
-                except httpx.HTTPError as error:
-                    raise ConnectDown(f"Connect {self._url} cannot be reached: {type(error).__name__} {error}") from error
-                if response.status_code != _REBALANCING or time.monotonic() > deadline:
-                    break
-                time.sleep(_PROBE_EVERY_SECONDS)
+        while True:
+            try:
+                response = web.client().request(method, self._url + path, json=body, timeout=ANSWER_SECONDS_MAX)
+            except httpx.HTTPError as error:
+                raise ConnectDown(f"Connect {self._url} cannot be reached: {type(error).__name__} {error}") from error
+            if response.status_code != _REBALANCING or time.monotonic() > deadline:
+                break
+            time.sleep(_PROBE_EVERY_SECONDS)
         if response.status_code == _NOT_FOUND and method == "GET":
             return None
         if response.is_success:

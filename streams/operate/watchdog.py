@@ -16,6 +16,7 @@ import httpx
 
 from streams.errors import LogError, StackError
 from streams.exchange.wall import Wall
+from streams.operate import web
 from streams.operate.sink import ConnectDown, Sink
 from streams.operate.stack import PartState, Stack
 
@@ -109,14 +110,14 @@ class SinkKeeper:
             elif status.state == PAUSED:
                 logger.info("the registry answers: the sink goes on")
                 self._sink.resume()
-            elif self._sink.restart_failed():
+            elif status.failed and self._sink.restart_failed():
                 logger.warning("a task of the sink had failed and was started anew")
         except ConnectDown as fault:
             logger.info("Connect is away: %s", fault)
 
     def _registry_answers(self) -> bool:
         try:
-            return httpx.get(self._registry_health_url, timeout=REGISTRY_ANSWER_SECONDS, trust_env=False).is_success
+            return web.client().get(self._registry_health_url, timeout=REGISTRY_ANSWER_SECONDS).is_success
         except httpx.HTTPError:
             return False
 

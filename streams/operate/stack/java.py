@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from functools import cache
 from pathlib import Path
 from string import Template
 
 import httpx
 
+from streams.operate import web
 from streams.operate.stack import installation
 from streams.operate.stack.settings import StackSettings
 
@@ -17,6 +17,8 @@ def java_command(settings: StackSettings, heap: str, options: list[str]) -> list
     return [
         str(installation.java()),
         f"-Xmx{heap}",
+        # At the rates of one machine the second compiler takes for minutes more than it saves: of the broker's time half.
+        "-XX:TieredStopAtLevel=1",
         # One collector thread, and a process that has run out of memory ends instead of lingering half-dead.
         "-XX:+UseSerialGC",
         "-XX:+ExitOnOutOfMemoryError",
@@ -42,20 +44,10 @@ def write_configuration(settings: StackSettings, template: str, target: Path, va
     target.write_text(text)
 
 
-@cache
-def _client() -> httpx.Client:
-    """
-    One for all questions: each new one reads the system's certificates, which takes longer than the question.
-
-    It keeps no connection, since the one it kept may be that of a part which has been killed meanwhile.
-    """
-    return httpx.Client(trust_env=False, limits=httpx.Limits(max_keepalive_connections=0))
-
-
 def http_fault(url: str, seconds: float) -> str | None:
     """Why `url` does not answer 200 within `seconds`; None when it does."""
     try:
-        answer = _client().get(url, timeout=seconds)
+        answer = web.client().get(url, timeout=seconds)
     except httpx.TimeoutException:
         return f"no answer from {url} within {seconds:.0f} s"
     except httpx.HTTPError as error:

@@ -81,8 +81,7 @@ class Kafka(Part):
         self._configure(configuration, draft)
         manifest = datafolder.read_manifest(self.settings)
         assert manifest is not None, "the stack writes its manifest before it starts a part"
-        # Formatting is short: compiled code would come too late to help it.
-        options = ["-XX:TieredStopAtLevel=1", *kafka_classes(self.settings)]
+        options = kafka_classes(self.settings)
         arguments = ["kafka.tools.StorageTool", "format", "-t", manifest.cluster_id, "-c", str(configuration)]
         done = subprocess.run(
             [*java_command(self.settings, "128m", options), *arguments],

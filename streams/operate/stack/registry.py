@@ -57,7 +57,7 @@ class Registry(Part):
             "quarkus.log.console.format": "%d{yyyy-MM-dd HH:mm:ss,SSS} %p %c{1}: %m%n",
         }
         # Half the time to start and half the memory for code; schemas are fetched once by each client.
-        options = ["-XX:TieredStopAtLevel=1", *(f"-D{name}={value}" for name, value in properties.items())]
+        options = [f"-D{name}={value}" for name, value in properties.items()]
         return [*java_command(self.settings, "192m", options), "-jar", str(self.folder / "quarkus-run.jar")]
 
     def fault(self, seconds: float) -> str | None:
