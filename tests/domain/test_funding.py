@@ -73,6 +73,13 @@ def test_a_rate_that_comes_late_is_settled_then_and_after_the_grace_not_at_all()
     assert paid(other.funding("0.0001", settlement=MIDNIGHT - 100 * SECOND)) == []
 
 
+def test_a_rate_that_comes_at_the_very_moment_is_settled_then() -> None:
+    story = PerpetualStory()
+    story.opened()
+    story.wait_until(MIDNIGHT)
+    assert paid(story.funding("0.0001", settlement=MIDNIGHT)) == [("momentum", -1)]
+
+
 def test_a_rate_of_long_ago_is_not_settled_even_where_nobody_waited_for_it() -> None:
     story = PerpetualStory()
     story.opened()

@@ -1,0 +1,24 @@
+"""The paper exchange at its edges: what is remembered, forgotten and drawn, to the last digit."""
+
+from streams.domain.execution.latency import SpreadLatency
+from streams.domain.records import OrderType
+from tests.domain.execution_stories import BUY, MS, Paper
+
+
+def test_a_shrinking_that_a_void_book_hid_is_nobodys_cancellation():
+    # 10 stand ahead and 10 behind; after the gap 12 are displayed: of whom nobody knows, so 10 may be ahead still.
+    paper = Paper(queue_model="proportional")
+    paper.show(bids=["99:10"], asks=["101:5"])
+    paper.order(OrderType.LIMIT, BUY, "1", limit="99")
+    paper.change(bids=["99:20"])
+    paper.market(gap=True)
+    paper.show(bids=["99:12"], asks=["101:5"])
+    assert paper.ahead(paper.name) == 10
+    # Seen all the while, 8 of 20 were cancellations, 4 of them ahead.
+    paper.change(bids=["99:6"])
+    assert paper.ahead(paper.name) == 5
+
+
+def test_what_is_drawn_for_an_order_is_the_same_for_ever():
+    # sha256 of "risk/order/1", its first 8 bytes as a number, modulo 20,001.
+    assert SpreadLatency(50 * MS, 50 * MS, 20 * MS).beyond_least("live/risk/order/1") == 10_099
