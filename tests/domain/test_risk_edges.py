@@ -1,14 +1,17 @@
 """Risk exactly at its limits, and what it says there: the last value that passes and the first that does not."""
 
+import json
 from decimal import Decimal
 from typing import Any
 
 import pytest
 
 from streams.domain.parameters import AccountParameters
+from streams.domain.portfolio import on_fill
 from streams.domain.records import Alert, CommandKind, Order, Position, Side
 from streams.domain.risk.codes import RejectionCode
 from streams.domain.risk.margin import margin_room
+from streams.domain.risk.restraint import correlated
 from streams.domain.sizing import Room
 from tests.domain.perpetual_stories import PERPETUAL, PerpetualStory, make_perpetual, make_perpetual_settings
 from tests.domain.risk_stories import SECOND, D, Story, make_instrument, make_settings, only
@@ -151,3 +154,72 @@ def test_failures_are_counted_for_an_hour() -> None:
             story.reject(order, after="0")
     # The first one is 3,598.1 s old, then 3,599.2 s, and the hour is over for both.
     assert counts == ["0", "1", "2", "0"]
+
+
+def test_a_failure_of_an_hour_ago_is_none_of_this_hour() -> None:
+    story = Story(make_settings(execution_failures_an_hour_max=2))
+    for after in ("1", "3599.9"):
+        story.wait(after)
+        story.mark("100")
+        story.reject(story.signal(Side.BUY, "100"), after="0")
+    assert story.account().failures_latch == ""
+    assert len(story.account().failure_times) == 1
+
+
+def test_after_a_reset_it_takes_as_many_failures_again() -> None:
+    story = Story()
+    for _ in range(2):
+        for failures in (1, 2, 3):
+            story.wait(2)
+            story.mark("100")
+            order = story.signal(Side.BUY, "100")
+            assert order.approved, failures
+            story.reject(order)
+        assert story.account().failures_latch == "CIRCUIT_BREAKER_FAILURES_IN_A_ROW"
+        story.command(CommandKind.RESET)
+
+
+def test_a_fill_ends_the_row_of_failures_and_not_what_it_latched() -> None:
+    story = Story(symbols=("BTCUSDT", "ETHUSDT"))
+    story.long("100")
+    for _ in range(3):
+        story.wait(2)
+        story.mark("100", symbol="ETHUSDT")
+        story.reject(story.signal(Side.BUY, "100", symbol="ETHUSDT"))
+    story.mark("100")
+    story.result(story.signal(Side.SELL, "100"), price="100")
+    assert story.account().failures_in_a_row == 0
+    order = story.signal(Side.BUY, "100")
+    assert (order.rejection_code, order.measured) == ("CIRCUIT_BREAKER_FAILURES_IN_A_ROW", 0)
+    assert found(order, RejectionCode.CIRCUIT_BREAKER_FAILURES_IN_A_ROW)["note"] == "latched"
+
+
+def test_a_resume_may_be_confirmed_up_to_five_minutes_later() -> None:
+    for wait, switch in ((300, "RUNNING"), ("300.000001", "HALT_ALL")):
+        story = Story()
+        story.command(CommandKind.HALT)
+        story.command(CommandKind.RESUME_REQUEST)
+        story.wait(wait)
+        story.command(CommandKind.RESUME_CONFIRM)
+        assert story.account().switch.value == switch
+
+
+def test_what_is_held_already_leaves_less_room() -> None:
+    story = Story()
+    story.long("100")
+    order = story.signal(Side.BUY, "100")
+    assert order.rejection_code == "POSITION_ALREADY_OPEN"
+    assert json.loads(order.sizing)["trims"][0] == {"limit": "position", "room": "0"}
+
+
+@pytest.mark.parametrize(("held", "side", "names"), [
+    (Side.SELL, Side.SELL, ("BTCUSDT",)), (Side.SELL, Side.BUY, ()), (Side.BUY, Side.BUY, ("BTCUSDT",)), (Side.BUY, Side.SELL, ()),
+])
+def test_the_last_cent_of_a_holding_has_a_side_like_the_rest(held: Side, side: Side, names: tuple[str, ...]) -> None:
+    story = moved({"BTCUSDT": UP_AND_DOWN, "ETHUSDT": UP_AND_DOWN})
+    on_fill(
+        story.account().portfolio, symbol="BTCUSDT", strategy="other", side=held, quantity=D("0.0001"), notional=D("0.01"),
+        fee=D(0), mark=D(100), time=story.now,
+    )
+    group = correlated(story.account(), story.state.markets, story.stage.rules, symbol="ETHUSDT", side=side)
+    assert group.names == names

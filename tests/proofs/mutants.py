@@ -2,7 +2,8 @@
 Mutants: one small wrong change of a decision at a time; a test has to notice it.
 
 Each runs in a copy of the tree in a temporary folder against the tests that reach its line, cheapest first, those named after its
-module before all. A mutant that outlives them fails the tier, unless `excused_mutants.toml` says why no test can tell it apart.
+module before all: in a fork of a process that has collected them already (`forking`), or in a process of its own where what is changed
+runs at import. A mutant that outlives them fails the tier, unless `excused_mutants.toml` says why no test can tell it apart.
 """
 
 import ast
@@ -21,11 +22,13 @@ from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from enum import StrEnum
 from functools import cache
+from multiprocessing import Pipe
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
 
+from tests.proofs.forking import ENDLESS, HELD, MEMORY_BYTES, MUTANT_SECONDS, PIPE, Asked
 from tests.proofs.mutation import Mutant, mutants_of
 from tests.proofs.tier import PROJECT_FOLDER, PROOFS_FOLDER, Tier
 
@@ -34,10 +37,7 @@ TESTS = "tests/domain"
 COUNT = 150  # an hour on two cores
 EXCUSED_FILE = Path(__file__).parent / "excused_mutants.toml"
 COPIED = ("streams", "schemas", "tests", "deploy", "pyproject.toml", "README.md")
-TEST_SECONDS = 60
-MUTANT_SECONDS = 900
-# A mutant may loop for ever and keep what it makes.
-MEMORY_BYTES = 4 << 30
+TEST_SECONDS = 120
 
 
 class Fate(StrEnum):
@@ -87,67 +87,72 @@ class Reached:
         self._files: dict[str, dict[str, list[str]]] = document["files"]
 
     def tests_of(self, mutant: Mutant) -> list[str]:
-        lines = self._files.get(mutant.path, {})
-        names = {name for line in range(mutant.first, mutant.last + 1) for name in lines.get(str(line), ())}
+        names = self._names(mutant)
         if "" in names or _is_cached(mutant):
             # Run at import or once for all: whoever uses the file may see it.
-            names |= {name for tests in lines.values() for name in tests}
+            names |= {name for tests in self._files[mutant.path].values() for name in tests}
         module = Path(mutant.path).stem.rstrip("s")
         return sorted(names - {""}, key=lambda name: (module not in name.partition("::")[0], self._seconds[name], name))
+
+    def runs_at_import(self, mutant: Mutant) -> bool:
+        return "" in self._names(mutant)
+
+    def _names(self, mutant: Mutant) -> set[str]:
+        lines = self._files.get(mutant.path, {})
+        return {name for line in range(mutant.first, mutant.last + 1) for name in lines.get(str(line), ())}
 
 
 def _is_cached(mutant: Mutant) -> bool:
     return "@lru_cache" in (PROJECT_FOLDER / mutant.path).read_text()
 
 
-class Trees:
-    """Copies of the tree in `folder`, as many as run at once."""
+class Tree:
+    """A copy of the tree in which one mutant at a time is put, and a process that forks for it."""
 
-    def __init__(self, folder: Path, jobs: int) -> None:
-        # What the changes start from, whatever becomes of the working tree meanwhile.
-        self._untouched = folder / "untouched"
-        self._untouched.mkdir()
-        for name in COPIED:
-            place = PROJECT_FOLDER / name
-            if place.is_dir():
-                shutil.copytree(place, self._untouched / name, ignore=shutil.ignore_patterns("__pycache__"))
-            else:
-                shutil.copy2(place, self._untouched / name)
-        self.reached = Reached(self._reach(self._untouched))
-        self._running: set[subprocess.Popen[bytes]] = set()
-        self._free: queue.Queue[Path] = queue.Queue()
-        for number in range(jobs):
-            self._free.put(shutil.copytree(self._untouched, folder / str(number)))
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._running: subprocess.Popen[bytes] | None = None
+        self._pipe, theirs = Pipe()
+        self._forking = self._start(
+            [*_PYTEST, "-p", "tests.proofs.forking", TESTS, "--timeout=0", "--hypothesis-seed=0"],
+            {PIPE: str(theirs.fileno())}, pass_fds=(theirs.fileno(),),
+        )  # fmt: skip
+        theirs.close()
+        assert self._pipe.recv(), "the tests are collected before anything is changed"
 
-    def stop(self) -> None:
-        """Ends what runs; its fates mean nothing then."""
-        for process in tuple(self._running):
-            process.kill()
-
-    def fate(self, mutant: Mutant) -> Fate:
-        tests = self.reached.tests_of(mutant)
-        if not tests:
-            return Fate.UNREACHED
-        changed = mutant.applied((self._untouched / mutant.path).read_text())
+    def fate(self, mutant: Mutant, tests: list[str], *, forked: bool) -> Fate:
+        file = self._folder / mutant.path
+        whole, stat = file.read_text(), file.stat()
+        changed = mutant.applied(whole)
         ast.parse(changed)  # What is no program would pass for noticed.
-        tree = self._free.get()
-        file = tree / mutant.path
         try:
+            # For the tests that start processes as well.
             file.write_text(changed)
-            return self._run(tree, tests)
+            end = self._forked(Asked(mutant.path, whole, changed, tests)) if forked else None
+            return self._alone(tests) if end is None else _FATES.get(end, Fate.KILLED)
         finally:
             # With its old time, which the compiled file beside it goes by.
-            shutil.copy2(self._untouched / mutant.path, file)
-            self._free.put(tree)
+            file.write_text(whole)
+            os.utime(file, ns=(stat.st_atime_ns, stat.st_mtime_ns))
 
-    def _run(self, tree: Path, tests: list[str]) -> Fate:
-        asked = tree / "asked-tests"
+    def stop(self) -> None:
+        """Ends what runs; its fate means nothing then."""
+        for process in (self._forking, self._running):
+            if process is not None:
+                process.kill()
+                process.wait()
+
+    def _forked(self, asked: Asked) -> str | None:
+        self._pipe.send(asked)
+        end: str | None = self._pipe.recv()
+        return end
+
+    def _alone(self, tests: list[str]) -> Fate:
+        asked = self._folder / "asked-tests"
         asked.write_text("\n".join(tests))
-        process = subprocess.Popen(
-            [*_PYTEST, f"@{asked}", "-x", f"--timeout={TEST_SECONDS}", "--hypothesis-seed=0"],
-            cwd=tree, env=_environment() | {"PYTHONDONTWRITEBYTECODE": "1"}, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-        )  # fmt: skip
-        self._running.add(process)
+        process = self._running = self._start(
+            [*_PYTEST, f"@{asked}", "-x", f"--timeout={TEST_SECONDS}", "--hypothesis-seed=0"], {"PYTHONDONTWRITEBYTECODE": "1"}
+        )
         resource.prlimit(process.pid, resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
         try:
             code = process.wait(MUTANT_SECONDS)
@@ -156,8 +161,49 @@ class Trees:
         finally:
             process.kill()
             process.wait()
-            self._running.discard(process)
         return Fate.SURVIVED if code == 0 else Fate.KILLED
+
+    def _start(self, command: list[str], given: dict[str, str], **more: Any) -> subprocess.Popen[bytes]:
+        return subprocess.Popen(
+            command, cwd=self._folder, env=_environment() | given, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, **more
+        )
+
+
+_FATES = {HELD: Fate.SURVIVED, ENDLESS: Fate.TIMED_OUT}
+
+
+class Trees:
+    """Copies of the tree in `folder`, as many as run at once."""
+
+    def __init__(self, folder: Path, jobs: int) -> None:
+        # What the changes start from, whatever becomes of the working tree meanwhile.
+        untouched = folder / "untouched"
+        untouched.mkdir()
+        for name in COPIED:
+            place = PROJECT_FOLDER / name
+            if place.is_dir():
+                shutil.copytree(place, untouched / name, ignore=shutil.ignore_patterns("__pycache__"))
+            else:
+                shutil.copy2(place, untouched / name)
+        self._reached = Reached(self._reach(untouched))
+        self._trees = [Tree(shutil.copytree(untouched, folder / str(number))) for number in range(jobs)]
+        self._free: queue.Queue[Tree] = queue.Queue()
+        for tree in self._trees:
+            self._free.put(tree)
+
+    def stop(self) -> None:
+        for tree in self._trees:
+            tree.stop()
+
+    def fate(self, mutant: Mutant) -> Fate:
+        tests = self._reached.tests_of(mutant)
+        if not tests:
+            return Fate.UNREACHED
+        tree = self._free.get()
+        try:
+            return tree.fate(mutant, tests, forked=not self._reached.runs_at_import(mutant))
+        finally:
+            self._free.put(tree)
 
     def _reach(self, tree: Path) -> dict[str, Any]:
         """Kept for the same code and tests: it takes a few minutes."""

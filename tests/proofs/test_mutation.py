@@ -1,9 +1,13 @@
 """The mutator makes the wrong changes it names, each a program that parses, and leaves alone what decides nothing."""
 
 import ast
+import importlib.util
+from pathlib import Path
+from types import ModuleType
 
 import pytest
 
+from tests.proofs.forking import changed_functions
 from tests.proofs.mutants import Reached, all_mutants, excuses, sample
 from tests.proofs.mutation import Mutant, mutants_of
 from tests.proofs.tier import PROJECT_FOLDER
@@ -87,3 +91,40 @@ def test_tests_of_the_same_name_come_first_then_the_quick_ones_and_import_time_a
 
 def at(path: str, line: int) -> Mutant:
     return Mutant(path, line, "one more", "1", "2", line, line, 0, 1, "2")
+
+
+MODULE = """
+LIMIT = 7
+def limit(): return LIMIT + 1
+class Rule:
+    least: int = 3
+    @property
+    def most(self): return [one for one in (1, 2)][-1]
+"""
+
+
+def imported(folder: Path) -> tuple[str, ModuleType]:
+    file = folder / "rule.py"
+    file.write_text(MODULE)
+    spec = importlib.util.spec_from_file_location("rule", file)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return str(file), module
+
+
+@pytest.mark.parametrize(("right", "wrong", "limit", "most"), [("+ 1", "- 1", 6, 2), ("(1, 2)", "(1, 3)", 8, 3), ("[-1]", "[0]", 8, 1)])
+def test_a_function_is_changed_in_memory_wherever_it_stands(tmp_path: Path, right: str, wrong: str, limit: int, most: int) -> None:
+    path, module = imported(tmp_path)
+    changes = changed_functions(path, MODULE, MODULE.replace(right, wrong))
+    assert changes is not None
+    [(function, code)] = changes
+    function.__code__ = code
+    assert (module.limit(), module.Rule().most) == (limit, most)
+
+
+@pytest.mark.parametrize(("right", "wrong"), [("LIMIT = 7", "LIMIT = 8"), ("least: int = 3", "least: int = 4"), ("7", "True"), ("7", "7")])
+def test_what_runs_at_import_is_not_changed_in_memory(tmp_path: Path, right: str, wrong: str) -> None:
+    path, _ = imported(tmp_path)
+    assert changed_functions(path, MODULE, MODULE.replace(right, wrong)) is None
