@@ -111,9 +111,9 @@ def _line(link: Link) -> str:
     cause = link.cause
     match cause:
         case Placed():
-            what, place, values = _words(cause.record), cause.place, _values(cause.record)
+            what, place, values = words_of(cause.record), cause.place, _values(cause.record)
         case TakenCommand():
-            what, place, values = _words(cause.placed.record), cause.placed.place, []
+            what, place, values = words_of(cause.placed.record), cause.placed.place, []
         case TimerCause():
             what, place, values = f"timer {cause.name} of {cause.key}", "", []
     lead = {"saw": "saw: ", "met": "met: "}.get(link.role, "")
@@ -130,7 +130,7 @@ def _duration(microseconds: int) -> str:
     return f"{number(Decimal(microseconds) / 1000, 3)} ms after" if microseconds else "at once"
 
 
-def _words(record: Record) -> str:
+def words_of(record: Record) -> str:
     match record:
         case MarketData():
             return f"market push {record.exchange} {record.symbol} {record.sequence}"

@@ -44,6 +44,7 @@ class Stepping:
         self._ends = {layout.at(*p): ends[p] for p, start in starts.items() if ends[p] > max(start, log.start_offset(layout.at(*p)))}
         self._reader = log.reader({p: max(starts[self._short(p)], log.start_offset(p)) for p in self._ends})
         self._paused: set[Partition] = set()
+        self._is_read = not self._ends
 
     def reach(self, until: int, *, events_max: int = 1 << 60) -> Iterator[Batch]:
         """
@@ -53,7 +54,7 @@ class Stepping:
         """
         task = self.task
         while True:
-            stepped = task.run(until=until, events_max=events_max, complete=self._is_read())
+            stepped = task.run(until=until, events_max=events_max, complete=self._is_read)
             if stepped:
                 yield task.collect()
             if task.frontier >= until:
@@ -69,15 +70,13 @@ class Stepping:
     def close(self) -> None:
         self._reader.close()
 
-    def _is_read(self) -> bool:
-        return all(self._reader.position(partition) >= end for partition, end in self._ends.items())
-
     def _read(self) -> None:
         task, ends = self.task, self._ends
         task.offer(m for m in self._reader.poll(READ_MAX, 0.5) if m.offset < ends[Partition(m.topic, m.partition)])
         crowded = {self._layout.at(*p) for p in task.merge.crowded(READ_MAX * 5)} & ends.keys()
         drained = {p for p in self._paused if len(task.merge.by_partition[self._short(p)].queue) < READ_MAX}
         done = {p for p, end in ends.items() if self._reader.position(p) >= end}
+        self._is_read = len(done) == len(ends)
         if crowded - self._paused:
             self._reader.pause(sorted(crowded - self._paused))
         if drained - crowded - done:
