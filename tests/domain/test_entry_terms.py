@@ -198,6 +198,21 @@ def test_a_breaker_cancels_what_rests() -> None:
     assert [cancel.target_order_id for cancel in cancels(made)] == [orders[1].event_id]
 
 
+def test_stale_data_cancels_what_rests_in_its_symbol_once_and_nothing_else() -> None:
+    """Thirty seconds after the last record of the market, by a timer, whether or not anything arrives."""
+    story = Story(make_settings(entries=RESTING), symbols=("BTCUSDT", "ETHUSDT"))
+    story.mark("100")
+    stale = story.signal(Side.BUY, "100")
+    story.mark("100", symbol="ETHUSDT", after="20")
+    fresh = story.signal(Side.BUY, "100", symbol="ETHUSDT")
+    assert stale.approved and fresh.approved
+    assert not cancels(story.wait("9.9"))
+    [cancellation] = cancels(story.wait("0.1"))
+    assert cancellation.target_order_id == stale.event_id and "BTCUSDT is stale" in cancellation.sizing
+    assert not cancels(story.wait("10"))
+    assert [story.account().in_flight[one.event_id].rests for one in (stale, fresh)] == [False, True]
+
+
 def end_without_fill(order_type: str, status: ResultStatus, reason: str | None = None) -> int:
     story = Story(make_settings(entries={"entry_order_type": order_type}))
     story.mark("100")

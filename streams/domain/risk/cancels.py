@@ -2,7 +2,8 @@
 Cancellations of what rests in the market: an order of type CANCEL that names its target and needs no check.
 
 Its target stays in flight until its own last result, which may still be a fill: nothing answers the cancellation itself.
-No entry rests on while the account may only reduce, nor once its strategy's position is to be closed.
+No entry rests on while the account may only reduce, nor once its strategy's position is to be closed, nor once its symbol's data
+is stale: it would be filled by whatever the market comes back with.
 """
 
 from streams.domain.money import ZERO
@@ -22,6 +23,14 @@ def cancel(step: Step, account: Account, order_id: str, order: InFlight, why: st
         stop_price=None, expires_at=None, reduce_only=True, target_order_id=order_id, decision_mark=None, checks="[]",
         sizing=json_text({"method": "cancel", "why": why}),
     ))
+
+
+def cancel_resting(step: Step, account: Account, why: str, *, symbol: str | None = None) -> int:
+    """Cancels the account's resting orders in `symbol` (None: in all); how many."""
+    resting = [(order_id, order) for order_id, order in account.in_flight.items() if order.rests and symbol in (None, order.symbol)]
+    for order_id, order in resting:
+        cancel(step, account, order_id, order, why)
+    return len(resting)
 
 
 def cancel_what_may_not_rest(step: Step, account: Account) -> None:

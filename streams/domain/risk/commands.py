@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import NamedTuple, assert_never
 
 from streams.domain.records import AlertLevel, Command, CommandKind, Purpose, RiskMode
-from streams.domain.risk.cancels import cancel
+from streams.domain.risk.cancels import cancel_resting
 from streams.domain.risk.codes import AlertCode
 from streams.domain.risk.drawdown import on_reset
 from streams.domain.risk.orders import order_exit
@@ -103,13 +103,8 @@ def _confirm(step: Step, account: Account, command: Command) -> Outcome:
 
 
 def _cancel(step: Step, account: Account, command: Command) -> Outcome:
-    resting = [
-        (order_id, order) for order_id, order in account.in_flight.items()
-        if order.rests and command.symbol in (None, order.symbol)
-    ]
-    for order_id, order in resting:
-        cancel(step, account, order_id, order, "asked for by an operator")
-    return f"{len(resting)} resting orders cancelled" if resting else Refused("no resting orders to cancel")
+    cancelled = cancel_resting(step, account, "asked for by an operator", symbol=command.symbol)
+    return f"{cancelled} resting orders cancelled" if cancelled else Refused("no resting orders to cancel")
 
 
 _RESUME: dict[CommandKind, Callable[[Step, Account, Command], Outcome]] = {

@@ -8,6 +8,7 @@ arrives.
 from streams.domain.correlation import on_price
 from streams.domain.portfolio import on_mark as value_at
 from streams.domain.records import AlertLevel, Mark
+from streams.domain.risk.cancels import cancel_resting
 from streams.domain.risk.codes import AlertCode
 from streams.domain.risk.drawdown import on_equity
 from streams.domain.risk.exits import order_due_exits
@@ -97,7 +98,7 @@ def _on_feed_changed(step: Step, state: RiskState, rules: Rules, mark: Mark) -> 
 
 
 def on_stale(step: Step, state: RiskState, rules: Rules, symbol: str) -> None:
-    """The symbol's data has reached the age from which nothing is decided on it."""
+    """The symbol's data has reached the age from which nothing is decided on it, and nothing rests on it."""
     market = state.markets[symbol]
     market.stale_at = None
     assert market.mark is not None
@@ -108,6 +109,8 @@ def on_stale(step: Step, state: RiskState, rules: Rules, symbol: str) -> None:
             f"no market data of {symbol} for {rules.stale_after // MICROSECONDS} s: no orders in it until it is back",
             symbol=symbol, measured=age, limit=seconds(rules.stale_after), action="see whether the feed runs",
         )
+    for account in state.accounts.values():
+        cancel_resting(step, account, f"market data of {symbol} is stale", symbol=symbol)
 
 
 def _concerned(state: RiskState, rules: Rules, symbol: str) -> list[Account]:
