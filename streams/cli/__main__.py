@@ -19,7 +19,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from streams.cli import backtest, commands, data, feed, paper, replay, report, sessions, stack, watchdog, worker
+from streams.cli import backtest, commands, data, feed, paper, replay, report, schemas, sessions, stack, watchdog, worker
 from streams.cli.options import Invocation, connection_of
 from streams.errors import StreamsError
 from streams.operate import leash
@@ -68,6 +68,7 @@ for command in (commands.halt, commands.resume, commands.reduce_only, commands.f
 app.command("reconcile")(data.reconcile_command)
 app.add_typer(sessions.app, name="sessions")
 app.add_typer(replay.app, name="replay")
+app.add_typer(schemas.app, name="schemas")
 
 
 def run(arguments: Sequence[str], environment: Mapping[str, str]) -> int:

@@ -108,20 +108,24 @@ def full_name(schema: Schema, namespace: str = "") -> str:
 
 def fields(types: Types) -> Iterator[tuple[str, dict[str, Any]]]:
     """Every field of a record with its path (`MarketData.trades.price`), those within arrays, maps and unions included."""
-    yield from _fields_within(types.root, types.root["name"])
+    yield from _fields_within(types, types.root, types.root["name"], ())
 
 
-def _fields_within(schema: Schema, path: str) -> Iterator[tuple[str, dict[str, Any]]]:
+def _fields_within(types: Types, schema: Schema, path: str, above: tuple[str, ...]) -> Iterator[tuple[str, dict[str, Any]]]:
+    if isinstance(schema, str) and schema not in PRIMITIVES:
+        schema = types.follow(schema)
     if isinstance(schema, list):
         for branch in schema:
-            yield from _fields_within(branch, path)
-    elif isinstance(schema, dict):
+            yield from _fields_within(types, branch, path, above)
+    # A type within itself has no end of paths.
+    elif isinstance(schema, dict) and schema.get("name") not in above:
+        above = (*above, schema["name"]) if "name" in schema else above
         for field in schema.get("fields", ()):
             yield f"{path}.{field['name']}", field
-            yield from _fields_within(field["type"], f"{path}.{field['name']}")
+            yield from _fields_within(types, field["type"], f"{path}.{field['name']}", above)
         for inner in ("items", "values"):
             if inner in schema:
-                yield from _fields_within(schema[inner], path)
+                yield from _fields_within(types, schema[inner], path, above)
 
 
 def _collect(schema: Schema, namespace: str, named: dict[str, Schema]) -> None:

@@ -18,6 +18,7 @@ from streams.contract.compatibility import Problem, problems
 from streams.contract.decoding import as_reader, encoded, reading
 from streams.contract.findings import CrossReading, Finding, value_text
 from streams.contract.lock import FILE, fingerprint, is_released, locked
+from streams.contract.readers import missing_fields
 from streams.contract.validity import faults
 from streams.domain.records import RECORDS
 
@@ -39,6 +40,7 @@ def findings(folder: Path = schemas.FOLDER) -> list[Finding]:
     found += _lock_faults(folder, set(texts))
     for record, schema in sound.items():
         found += _change_faults(folder, record, schema)
+        found += missing_fields(record, schema)
     return found
 
 
