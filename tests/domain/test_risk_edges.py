@@ -18,6 +18,8 @@ from tests.domain.risk_stories import SECOND, D, Story, make_instrument, make_se
 from tests.domain.test_risk_checks import found
 from tests.domain.test_trade_checks import ITS_MIRROR, UP_AND_DOWN, moved
 
+BOLD: dict[str, Any] = {"risk_per_trade_pct": D("0.1"), "stop_loss_pct": D("0.4"), "max_position_pct": D("0.25")}
+
 
 def test_a_price_far_below_one_is_a_price() -> None:
     story = Story()
@@ -223,3 +225,18 @@ def test_the_last_cent_of_a_holding_has_a_side_like_the_rest(held: Side, side: S
     )
     group = correlated(story.account(), story.state.markets, story.stage.rules, symbol="ETHUSDT", side=side)
     assert group.names == names
+
+
+@pytest.mark.parametrize(("mark", "code"), [
+    # 250 units from 100: to 76 are 6 % of equity, to 58 are 10.5 %.
+    ("76", RejectionCode.DAILY_DRAWDOWN), ("58", RejectionCode.CIRCUIT_BREAKER_DRAWDOWN),
+])
+def test_a_breaker_that_is_latched_says_so_when_the_loss_is_gone(mark: str, code: RejectionCode) -> None:
+    story = Story(make_settings(**BOLD, max_symbol_exposure_pct=D("0.5")))
+    story.long("100")
+    before = found(story.signal(Side.BUY, "100", strategy="other"), code)
+    assert before["passed"] and "note" not in before
+    story.mark(mark)
+    story.mark("100")
+    after = found(story.signal(Side.BUY, "100", strategy="other"), code)
+    assert not after["passed"] and (after["measured"], after["note"]) == ("0", "latched")

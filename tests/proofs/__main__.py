@@ -10,6 +10,7 @@ from typing import Annotated, NamedTuple
 import pytest
 import typer
 from rich.console import Console
+from rich.markup import escape
 
 from tests.proofs import fuzz, mutants, soak
 from tests.proofs.tier import Tier
@@ -64,7 +65,7 @@ def main(
 def _tell(tier: Tier) -> None:
     console = Console(stderr=True)
     for case, text in tier.failures.items():
-        console.print(f"[red]failed:[/] {case}\n{text}", highlight=False)
+        console.print(f"[red]failed:[/] {escape(case)}\n{escape(text)}", highlight=False)
     held = tier.run - len(tier.failures)
     console.print(f"{tier.name}: {held} of {tier.asked} cases held, seed {tier.seed}", highlight=False)
 
