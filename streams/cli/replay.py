@@ -12,7 +12,7 @@ from rich.progress import BarColumn, SpinnerColumn, TaskProgressColumn, TextColu
 from rich.progress import Progress as Bar
 from rich.table import Table
 
-from streams.cli import replay_questions
+from streams.cli import replay_checkpoint, replay_export, replay_questions
 from streams.cli.options import Bootstrap, Registry, Session
 from streams.cli.replay_source import Archive, Source, Where, archive_folder, recorded_session
 from streams.errors import ConfigError
@@ -28,6 +28,8 @@ from streams.replay.verify import Verdict, verify
 
 app = typer.Typer(help="Run sessions again from their topics, without writing anything.", no_args_is_help=True)
 replay_questions.add_to(app)
+replay_checkpoint.add_to(app)
+replay_export.add_to(app)
 
 
 @app.callback()
@@ -42,7 +44,9 @@ def verify_command(
     from_time: Annotated[
         str | None, typer.Option("--from", metavar="T1", help=f"Only from here on: {FORMS}.", show_default=False)
     ] = None,
-    to_time: Annotated[str | None, typer.Option("--to", metavar="T2", help="Only up to here, in the same forms.", show_default=False)] = None,
+    to_time: Annotated[
+        str | None, typer.Option("--to", metavar="T2", help="Only up to here, in the same forms.", show_default=False)
+    ] = None,
     source: Where = None,
     archive: Archive = None,
     patience: Annotated[float, typer.Option(min=0, metavar="SECONDS", help="How long a broker may be away before this ends.")] = PATIENCE,

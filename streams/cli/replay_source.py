@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Literal, NamedTuple
@@ -10,7 +10,7 @@ from typing import Annotated, Literal, NamedTuple
 import typer
 from rich.console import Console
 
-from streams.cli.options import connection_of, environment_of
+from streams.cli.options import connection_of
 from streams.errors import ConfigError
 from streams.log.archive import ArchiveLog
 from streams.log.codec import Codec
@@ -29,18 +29,13 @@ Where = Annotated[
 ]
 
 
-def archives_folder(environment: Mapping[str, str]) -> Path:
-    """Where archives lie, one folder for each session: CDB_ARCHIVES, else `archives`."""
-    return Path(environment.get("CDB_ARCHIVES", "archives"))
-
-
 def archive_folder(context: typer.Context, session: str, source: str | None, archive: Path | None) -> Path | None:
     """The folder to read a session from; None for Kafka. Raises: ConfigError where the options contradict each other."""
     if source == "kafka" and archive is not None:
         raise ConfigError(f"--source must be archive where --archive is given ({archive}), was kafka")
     if archive is not None or source != "archive":
         return archive
-    return archives_folder(environment_of(context)) / session
+    return connection_of(context).archives / session
 
 
 class Source(NamedTuple):

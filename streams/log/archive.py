@@ -47,11 +47,27 @@ _POLL_SECONDS = 0.1
 _BLOCK_BYTES = 256 * 1024
 
 
+class About(msgspec.Struct, frozen=True):
+    """
+    The session of an archive: its settings as canonical JSON, the code that made it, the root of the archive's checkpoint, and the schemas
+    its records were written with: the id that each record had, and for each id the record's name and the schema.
+    """
+
+    session: str
+    settings: str
+    settings_digest: str
+    code_version: str
+    root: str
+    schema_ids: dict[str, int]
+    schemas: dict[int, tuple[str, str]]
+
+
 class Manifest(msgspec.Struct, frozen=True):
     """What an archive holds: for each topic its partitions in the order of their numbers, None where one is not exported yet."""
 
     topics: dict[str, list[PartitionEntry | None]]
     version: int = 1
+    about: About | None = None
 
 
 def read_manifest(folder: Path) -> Manifest:
@@ -72,9 +88,23 @@ def partition_path(folder: Path, partition: Partition) -> Path:
     return folder / partition.topic / f"{partition.number}.avro"
 
 
-def export(log: Log, folder: Path, topics: Sequence[str], *, timeout_s: float = 30.0) -> Manifest:
+def describe(folder: Path, about: About) -> None:
+    """Says in the manifest whose records these are. Raises: LogError as `read_manifest`, or where it cannot be written."""
+    _write(folder, msgspec.structs.replace(read_manifest(folder), about=about))
+
+
+def _write(folder: Path, manifest: Manifest) -> None:
+    with _Replacing(folder / MANIFEST) as part:
+        part.write_bytes(msgspec.json.format(msgspec.json.encode(manifest)))
+
+
+def export(
+    log: Log, folder: Path, topics: Sequence[str], *, timeout_s: float = 30.0, told: Callable[[Partition, int], None] = lambda _, __: None
+) -> Manifest:
     """
     The manifest after copying every committed record of `topics` into `folder`; goes on with what is there already.
+
+    `told` hears of each partition that is there now, with the number of its records.
 
     Raises: `LogError` for a missing topic, a full disk, a log that answers nothing for `timeout_s`, or one whose records
     after those archived are gone.
@@ -85,15 +115,16 @@ def export(log: Log, folder: Path, topics: Sequence[str], *, timeout_s: float = 
             raise LogError(f"topic {topic} must exist, does not")
         if not _TOPIC_NAME.fullmatch(topic):
             raise LogError(f"topic must be a plain name to be a folder, was {topic!r}")
-    entries = read_manifest(folder).topics if (folder / MANIFEST).exists() else {}
+    manifest = read_manifest(folder) if (folder / MANIFEST).exists() else Manifest({})
+    entries = manifest.topics
     for topic in topics:
         kept = entries.setdefault(topic, [])
         kept.extend([None] * (counts[topic] - len(kept)))
         for number in range(counts[topic]):
-            kept[number] = _exported(log, folder, Partition(topic, number), kept[number], timeout_s)
-            with _Replacing(folder / MANIFEST) as part:
-                part.write_bytes(msgspec.json.format(msgspec.json.encode(Manifest(entries))))
-    return Manifest(entries)
+            done = kept[number] = _exported(log, folder, Partition(topic, number), kept[number], timeout_s)
+            _write(folder, manifest)
+            told(Partition(topic, number), done.count)
+    return manifest
 
 
 def _exported(log: Log, folder: Path, partition: Partition, entry: PartitionEntry | None, timeout_s: float) -> PartitionEntry:

@@ -12,10 +12,11 @@ from typing import NamedTuple
 
 import schemas
 from streams.domain.ids import order_key
+from streams.errors import DecodeError
 from streams.log.codec import HEADER_LENGTH, Codec
 from streams.log.interface import Log
 from streams.log.journal import read_range
-from streams.log.layout import Layout
+from streams.log.layout import OUTSIDE_TOPICS, Layout
 
 # Not decided by the events: beside the market data and commands that a session is given, all else is compared.
 LEFT_OUT = frozenset({"journal", "snapshots", "dead_letters", "session", "commands"})
@@ -50,7 +51,12 @@ def canonical_records(log: Log, layout: Layout, codec: Codec, topic: str) -> lis
         for message in read_range(log, partition, log.start_offset(partition), log.end_offset(partition)):
             if message.value is None:
                 continue
-            record = codec.decode(message.value)
+            try:
+                record = codec.decode(message.value)
+            except DecodeError:
+                if topic in OUTSIDE_TOPICS:
+                    continue  # poison of others, no record of the session: a dead letter says so
+                raise
             payload = message.value[HEADER_LENGTH:]
             found.append(CanonicalRecord(record.time, record.event_id, message.key or b"", payload))
     found.sort(key=lambda one: (one.time, order_key(one.event_id)))

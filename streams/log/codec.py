@@ -137,6 +137,11 @@ class Codec:
         shared.valid = lru_cache(records_max)(self.valid)  # type: ignore[method-assign]
         return shared
 
+    def name_of(self, raw: bytes) -> str | None:
+        """What record the header says this is; None where it says none of ours."""
+        reader = self._readers.get(int.from_bytes(raw[1:HEADER_LENGTH], "big")) if raw[:1] == b"\x00" else None
+        return None if reader is None else reader.kind.__name__
+
 
 class _Writer:
     """Turns the records of one type to bytes."""

@@ -41,6 +41,7 @@ class Connection(BaseModel):
         "http://127.0.0.1:18080/apis/ccompat/v7", pattern=r"^(none|https?://\S+)$", description="an http address, or none"
     )
     market_data: Path = Field(PROJECT_FOLDER.parent / "shared" / "market-data", description="a folder")
+    archives: Path = Field(Path("archives"), description="a folder with one folder for each archived session")
     postgres: str | None = Field(None, description="postgresql://USER@HOST:PORT/DATABASE, without a password")
     postgres_password: SecretStr | None = None
     postgres_password_file: Path | None = Field(None, description="a file that holds the password alone")

@@ -15,9 +15,11 @@ import msgspec
 
 import schemas
 from streams.errors import LogError
-from streams.log.archive import ArchiveLog
+from streams.log.archive import ArchiveLog, read_manifest
+from streams.log.codec import HEADER_LENGTH, Codec, SchemaIds
 from streams.log.interface import Log, Message, Partition
 from streams.log.journal import read_range
+from streams.operate.laying import FILLER_HEADER
 from streams.replay.journal_check import Divergence
 from streams.replay.merkle import MerkleTree, leaf_hash
 
@@ -55,11 +57,19 @@ class Checkpoint(msgspec.Struct, frozen=True):
         return msgspec.json.encode(msgspec.structs.replace(self, public_key="", signature=""))
 
 
-def leaf(message: Message) -> bytes:
-    """The hash of one record as it stands on the log."""
+def topics_of(session: str) -> list[str]:
+    """Every topic of a session by its full name, in the order of the checkpoint."""
+    return [f"{session}.{name}" for name in schemas.catalogue()]
+
+
+def leaf(message: Message, codec: Codec) -> bytes:
+    """The hash of one record as it stands on the log; its schema id, which each registry gives anew, counts by the record's name."""
     key, value = message.key, message.value
+    name = codec.name_of(value) if value is not None else None
+    if value is not None and name is not None:
+        value = name.encode() + value[HEADER_LENGTH:]
     parts = [
-        struct.pack(">qq", message.offset, message.time // 1000),
+        struct.pack(">qq", message.offset, max(message.time // 1000, 1)),
         _sized(key), _sized(value), struct.pack(">I", len(message.headers)),
     ]  # fmt: skip
     for name, content in message.headers:
@@ -67,11 +77,18 @@ def leaf(message: Message) -> bytes:
     return leaf_hash(b"".join(parts))
 
 
+def _records(log: Log, place: Partition, start: int, end: int) -> Iterator[Message]:
+    """All but what an import put in the place of aborted transactions."""
+    for message in read_range(log, place, start, end):
+        if message.value is not None or not any(name == FILLER_HEADER for name, _ in message.headers):
+            yield message
+
+
 def _sized(raw: bytes | None) -> bytes:
     return b"\xff\xff\xff\xff" if raw is None else struct.pack(">I", len(raw)) + raw
 
 
-def take(log: Log, session: str, marks: Path, *, code_version: str, told: Told = lambda _, __: None) -> Checkpoint:
+def take(log: Log, codec: Codec, session: str, marks: Path, *, code_version: str, told: Told = lambda _, __: None) -> Checkpoint:
     """
     The checkpoint of everything that is committed now; the bytes by which records are told apart go to the file `marks`.
 
@@ -81,16 +98,15 @@ def take(log: Log, session: str, marks: Path, *, code_version: str, told: Told =
     found = []
     try:
         with marks.open("wb") as file:
-            for name in schemas.catalogue():
-                topic = f"{session}.{name}"
+            for topic in topics_of(session):
                 if topic not in counts:
                     raise LogError(f"topic {topic} must exist, is missing")
                 for number in range(counts[topic]):
                     place = Partition(topic, number)
                     start, end = log.start_offset(place), log.end_offset(place)
                     tree = MerkleTree()
-                    for message in read_range(log, place, start, end):
-                        digest = leaf(message)
+                    for message in _records(log, place, start, end):
+                        digest = leaf(message, codec)
                         tree.add(digest)
                         file.write(_MARK.pack(message.offset, digest[:8]))
                     told(topic, tree.count)
@@ -104,7 +120,7 @@ def _root(partitions: list[PartitionRoot]) -> str:
     return MerkleTree(leaf_hash(msgspec.json.encode(one)) for one in partitions).root().hex()
 
 
-def check(log: Log, checkpoint: Checkpoint, marks: Path, *, told: Told = lambda _, __: None) -> Divergence | None:
+def check(log: Log, codec: Codec, checkpoint: Checkpoint, marks: Path, *, told: Told = lambda _, __: None) -> Divergence | None:
     """
     The first record of the session that is not what it was, or None. Records that came later are not compared.
 
@@ -122,12 +138,12 @@ def check(log: Log, checkpoint: Checkpoint, marks: Path, *, told: Told = lambda 
         if start > one.start:
             raise LogError(f"{one.topic}/{one.partition} must begin at offset {one.start}, begins at {start}: what was before is gone")
         tree = MerkleTree()
-        for message in read_range(log, place, one.start, min(one.end, end)):
-            tree.add(leaf(message))
+        for message in _records(log, place, one.start, min(one.end, end)):
+            tree.add(leaf(message, codec))
         told(one.topic, tree.count)
         if (tree.count, tree.root().hex()) != (one.count, one.root):
-            messages = read_range(log, place, one.start, min(one.end, end))
-            return _located(one, messages, _marks(marks, skipped, one.count), tree)
+            hashed = ((message, leaf(message, codec)) for message in _records(log, place, one.start, min(one.end, end)))
+            return _located(one, hashed, _marks(marks, skipped, one.count), tree)
         skipped += one.count
     return None
 
@@ -141,22 +157,24 @@ def _marks(path: Path, skipped: int, count: int) -> list[tuple[int, bytes]]:
         return []
 
 
-def _located(one: PartitionRoot, messages: Iterator[Message], marks: list[tuple[int, bytes]], tree: MerkleTree) -> Divergence:
+def _located(
+    one: PartitionRoot, hashed: Iterator[tuple[Message, bytes]], marks: list[tuple[int, bytes]], tree: MerkleTree
+) -> Divergence:
     """Record by record beside the marks; without them only the partition is known."""
     place = one.topic, one.partition
     for number, (offset, mark) in enumerate(marks):
-        message = next(messages, None)
+        message, digest = next(hashed, (None, b""))
         if message is None:
             return Divergence(*place, offset, "the record", f"one with the hash {mark.hex()}…", "missing, like all after it")
-        if (message.offset, leaf(message)[:8]) == (offset, mark):
+        if (message.offset, digest[:8]) == (offset, mark):
             continue
         if message.offset == offset:
-            found = f"one with {leaf(message)[:8].hex()}…"
+            found = f"one with {digest[:8].hex()}…"
             return Divergence(*place, offset, f"record {number} of the checkpoint", f"one with the hash {mark.hex()}…", found)
         if message.offset < offset:
             return Divergence(*place, message.offset, "the record", f"none before offset {offset}", "one that was not there")
         return Divergence(*place, offset, f"record {number} of the checkpoint", f"one with the hash {mark.hex()}…", "missing")
-    late = next(messages, None)
+    late, _ = next(hashed, (None, b""))
     if late is not None and marks:
         return Divergence(*place, late.offset, "the record", f"none before offset {one.end}", "one that was not there")
     return Divergence(*place, one.start, f"the root over {one.count} records from here", one.root, f"{tree.root().hex()} over {tree.count}")
@@ -169,6 +187,7 @@ def damages(folder: Path, session: str) -> list[Divergence]:
     Raises: LogError where manifest or checkpoint cannot be read.
     """
     log = ArchiveLog(folder)
+    codec = codec_of(folder)
     path = folder / CHECKPOINT
     faults = log.damages()
     if not path.exists():
@@ -178,30 +197,37 @@ def damages(folder: Path, session: str) -> list[Divergence]:
     if checkpoint.session != session:
         raise LogError(f"checkpoint {path} must be of session {session}, is of {checkpoint.session}")
     for place, fault in faults:
-        found.append(_damage(log, checkpoint, path, place, fault))
+        found.append(_damage(log, codec, checkpoint, path, place, fault))
     if not found:
-        divergence = check(log, checkpoint, marks_of(path))
+        divergence = check(log, codec, checkpoint, marks_of(path))
         found += [divergence] if divergence is not None else []
     return found
 
 
-def _damage(log: ArchiveLog, checkpoint: Checkpoint, path: Path, place: Partition, fault: str) -> Divergence:
+def _damage(log: ArchiveLog, codec: Codec, checkpoint: Checkpoint, path: Path, place: Partition, fault: str) -> Divergence:
     """The first record that a damaged file no longer holds as it was."""
     skipped = 0
     for one in checkpoint.partitions:
         if (one.topic, one.partition) == place:
-            readable = _until_broken(read_range(log, place, one.start, one.end))
+            readable = _until_broken(log, codec, place, one)
             located = _located(one, readable, _marks(marks_of(path), skipped, one.count), MerkleTree())
             return located._replace(found=f"{located.found} ({fault})")
         skipped += one.count
     return Divergence(place.topic, place.number, None, "the archive's file", "as it was exported", fault)
 
 
-def _until_broken(messages: Iterator[Message]) -> Iterator[Message]:
+def _until_broken(log: Log, codec: Codec, place: Partition, one: PartitionRoot) -> Iterator[tuple[Message, bytes]]:
     try:
-        yield from messages
+        for message in _records(log, place, one.start, one.end):
+            yield message, leaf(message, codec)
     except LogError:
         return
+
+
+def codec_of(folder: Path) -> Codec:
+    """The codec of an archive by its manifest; of one without a session, offline's."""
+    about = read_manifest(folder).about
+    return Codec.offline() if about is None else Codec(SchemaIds(about.schema_ids, about.schemas))
 
 
 def marks_of(path: Path) -> Path:

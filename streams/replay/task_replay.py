@@ -201,12 +201,19 @@ class TaskReplay:
             return Divergence(partition.topic, partition.number, None, "the next record", self._words(emission.value), "missing")
         self.compared[emission.topic] += 1
         assert message.value is not None
-        if _same(message, emission):
+        if self._same(message, emission):
             return None
         following = next(self._expected[emission.topic], None)
-        if following is not None and _same(following, emission):
+        if following is not None and self._same(following, emission):
             return Divergence.at(message, "the record", "none: the one due comes after it", f"one too many, {self._words(message.value)}")
         return Divergence.at(message, "the record", self._words(emission.value), self._words(message.value))
+
+    def _same(self, message: Message, emission: Emission) -> bool:
+        """Key and payload equal, under a schema id of the same record."""
+        value, due = message.value or b"", emission.value
+        if message.key != emission.key.encode() or value[HEADER_LENGTH:] != due[HEADER_LENGTH:]:
+            return False
+        return value[:HEADER_LENGTH] == due[:HEADER_LENGTH] or self._codec.name_of(value) == self._codec.name_of(due)
 
     def _nothing_more(self, until: int | None = None) -> Divergence | None:
         """Outputs that the replay did not make; of a part only those of its own time (µs)."""
@@ -269,11 +276,6 @@ class _Entries:
                 return Divergence.at(message, what, digest, entry.outputs_digest)
             self._next = next(self._links, None)
         return None
-
-
-def _same(message: Message, emission: Emission) -> bool:
-    value = message.value or b""
-    return message.key == emission.key.encode() and value[HEADER_LENGTH:] == emission.value[HEADER_LENGTH:]
 
 
 def _time_of(message: Message) -> int:

@@ -61,11 +61,11 @@ def test_simulation_of_any_shape_with_kills_and_commands_replays_equal(case: Cas
 def test_alteration_of_one_record_is_found_and_located(case: Case, seed: int, tmp_path: Path) -> None:
     session = session_to_alter()
     marks = tmp_path / "marks"
-    checkpoint = take(session.log, session.settings.session, marks, code_version="soak")
-    assert check(session.log, checkpoint, marks) is None
+    checkpoint = take(session.log, session.codec, session.settings.session, marks, code_version="soak")
+    assert check(session.log, session.codec, checkpoint, marks) is None
     with altered(session.log, Layout.of(session.settings), random.Random(f"{seed} {case}")) as alteration:
         verdict = verify(session.log, session.settings, session.codec, STAGES)
-        proof = check(session.log, checkpoint, marks)
+        proof = check(session.log, session.codec, checkpoint, marks)
     assert proof is not None and alteration.is_named_by(proof), f"{alteration} must be named by the checkpoint, was {proof}"
     if alteration.is_of_an_order:
         return

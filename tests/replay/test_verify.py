@@ -86,10 +86,10 @@ def test_alteration_is_found_by_the_part_it_lies_in_and_not_by_one_before_it(ses
 @pytest.mark.parametrize("seed", range(4))
 def test_altered_records_of_any_topic_are_found_and_named_by_replay_and_checkpoint(session: Played, seed: int, tmp_path: Path) -> None:
     """`make soak` has 200 of them."""
-    checkpoint = take(session.log, session.settings.session, tmp_path / "marks", code_version=CODE)
+    checkpoint = take(session.log, session.codec, session.settings.session, tmp_path / "marks", code_version=CODE)
     for number in range(6):
         with altered(session.log, Layout.of(session.settings), random.Random(f"{seed} {number}")) as alteration:
-            proof = check(session.log, checkpoint, tmp_path / "marks")
+            proof = check(session.log, session.codec, checkpoint, tmp_path / "marks")
             assert proof is not None and alteration.is_named_by(proof), f"{alteration}, was {proof}"
             verdict = verified(session)
             located = any(map(alteration.is_located_by, verdict.divergences))

@@ -1,0 +1,126 @@
+"""`cdb replay export` and `import`: a session as a folder, and back onto a log."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TaskProgressColumn, TextColumn, TimeRemainingColumn
+
+import schemas
+from streams.cli.options import Bootstrap, Registry, Session, connection_of
+from streams.domain.parameters import SessionSettings
+from streams.errors import ConfigError
+from streams.exchange.wall import SystemWall
+from streams.log.archive import ArchiveLog, read_manifest
+from streams.log.codec import SchemaIds
+from streams.operate import sessions, topics
+from streams.operate.laying import lay, new_headers
+from streams.operate.runtime import code_version, open_runtime
+from streams.replay.checkpoint import damages
+from streams.replay.patience import PatientLog
+from streams.replay.session_archive import Told, export_session
+
+AsJson = Annotated[bool, typer.Option("--json", help="One JSON object.")]
+
+
+def add_to(app: typer.Typer) -> None:
+    """Puts the commands under `app`."""
+    app.command("export")(export_command)
+    app.command("import")(import_command)
+
+
+def export_command(
+    context: typer.Context,
+    session: Session = "live",
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", metavar="FOLDER", help="Where it is written. [the session's folder in CDB_ARCHIVES]", show_default=False),
+    ] = None,
+    as_json: AsJson = False,
+    bootstrap: Bootstrap = None,
+    registry: Registry = None,
+) -> None:
+    """
+    Copy a session into a folder: every topic as Avro files, a manifest, and a checkpoint of what was read back from them.
+
+    Said again it goes on where it was interrupted, and adds what has come since.
+
+    Examples:
+
+        cdb replay export --session live --out archives/live
+
+        cdb replay verify --session live --archive archives/live
+    """
+    console = Console(stderr=True)
+    folder = out if out is not None else connection_of(context).archives / session
+    with open_runtime(connection_of(context, bootstrap=bootstrap, registry=registry), client_id="cdb-export") as runtime:
+        manifest = sessions.manifest(runtime.log, runtime.codec, session)
+        log = PatientLog(runtime.log, SystemWall(threading.Event()), lambda words: console.print(f"[yellow]{words}", soft_wrap=True))
+        settings = SessionSettings.model_validate_json(manifest.settings)
+        with export_bar(settings, console) as told:
+            about = export_session(log, manifest, runtime.schema_ids, folder, code_version=code_version(), told=told)
+    records = sum(one.count for entries in read_manifest(folder).topics.values() for one in entries if one is not None)
+    if as_json:
+        typer.echo(json.dumps({"session": session, "folder": str(folder), "records": records, "root": about.root}, indent=2))
+    else:
+        typer.echo(f"{records:,} records of {session} stand in {folder}, root {about.root}")
+
+
+def import_command(
+    context: typer.Context,
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="An archive that `cdb replay export` made.")],
+    as_json: AsJson = False,
+    bootstrap: Bootstrap = None,
+    registry: Registry = None,
+) -> None:
+    """
+    Lay an archive onto a log that does not have its session: the same records at the same offsets, so that it replays and goes on there.
+
+    What was interrupted is removed with `cdb sessions rm` and said again.
+
+    Examples:
+
+        cdb replay import archives/live
+
+        cdb replay verify --session live
+    """
+    console = Console(stderr=True)
+    about = read_manifest(folder).about
+    if about is None:
+        raise ConfigError(f"archive {folder} must say whose it is, does not: make it with cdb replay export")
+    altered = damages(folder, about.session)
+    if altered:
+        raise ConfigError(f"archive {folder} must be as it was exported: {altered[0]}")
+    archive = ArchiveLog(folder)
+    settings = SessionSettings.model_validate_json(about.settings)
+    total = sum(one.count for entries in read_manifest(folder).topics.values() for one in entries if one is not None)
+    with open_runtime(connection_of(context, bootstrap=bootstrap, registry=registry), client_id="cdb-import") as runtime:
+        if topics.topic_name(about.session, "session") in runtime.log.topics():
+            raise ConfigError(f"session {about.session} must not be on the log yet, is: cdb sessions rm {about.session} removes it")
+        headers = new_headers(SchemaIds(about.schema_ids, about.schemas), runtime.schema_ids)
+        topics.create_session(runtime.log, about.session, feeds=settings.partitions, risk=settings.risk_tasks)
+        columns = (SpinnerColumn(), TextColumn("laying records"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
+        with Progress(*columns, console=console, transient=True) as bar:
+            task = bar.add_task("laying", total=total)
+            records = lay(archive, runtime.log, about.session, headers, told=lambda count: bar.update(task, completed=count))
+    if as_json:
+        typer.echo(json.dumps({"session": about.session, "records": records}, indent=2))
+    else:
+        typer.echo(f"{records:,} records of {about.session} stand on the log: cdb replay verify --session {about.session}")
+
+
+@contextmanager
+def export_bar(settings: SessionSettings, console: Console) -> Iterator[Told]:
+    """A bar over what an export copies and reads back."""
+    partitions = sum(schemas.partitions_of(name, feeds=settings.partitions, risk=settings.risk_tasks) for name in schemas.catalogue())
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, transient=True) as bar:
+        task = bar.add_task("copying", total=2 * partitions)
+        yield lambda what, count: bar.update(task, advance=1, description=f"{what}: {count:,} records")
