@@ -11,8 +11,11 @@ from streams.domain.parameters import AccountParameters
 from streams.domain.records import (
     InstrumentKind,
     InstrumentStatus,
+    LedgerEntry,
+    LedgerKind,
     Order,
     OrderType,
+    PortfolioSnapshot,
     Purpose,
     ResultStatus,
     Side,
@@ -153,6 +156,16 @@ def test_an_instrument_must_be_tradable_by_the_account(changes: dict[str, Any], 
     story.tell("instruments", "BTCUSDT", make_instrument("BTCUSDT", **changes))
     story.mark("100")
     assert story.signal(Side.BUY, "100").rejection_code == code
+
+
+def test_what_is_quoted_in_the_accounts_own_currency_is_traded_and_booked_in_it() -> None:
+    story = Story(make_settings(accounts=[AccountParameters(currency="USDC")]), symbols=())
+    story.tell("instruments", "BTCUSDC", make_instrument("BTCUSDC", base_asset="BTC", quote_asset="USDC"))
+    story.long("100", symbol="BTCUSDC")
+    story.mark("101", symbol="BTCUSDC")
+    made = story.result(story.signal(Side.SELL, "101", symbol="BTCUSDC"), price="101")
+    assert [(entry.kind, entry.asset) for entry in only(LedgerEntry, made)] == [(LedgerKind.REALIZED_PNL, "USDC")]
+    assert {snapshot.currency for snapshot in only(PortfolioSnapshot, made)} == {"USDC"}
 
 
 def test_a_wide_spread_is_measured_against_its_mean_as_a_fraction_of_mid() -> None:
