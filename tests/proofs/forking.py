@@ -23,21 +23,24 @@ from typing import Any, NamedTuple
 import pytest
 
 PIPE = "MUTANTS_PIPE"
-# A mutant may loop for ever and keep what it makes. In seconds of the processor, which others' work does not use up.
-TEST_SECONDS = 30
-MUTANT_SECONDS = 900
+# A mutant may loop for ever and keep what it makes.
+MUTANT_SECONDS = 1800
 MEMORY_BYTES = 6 << 30
 
 HELD, FAILED, ENDLESS = "held", "failed", "endless"
 
 
 class Asked(NamedTuple):
-    """A file by its path from the root of the tree, as it was and as it is to be, and the tests to run on that, in order."""
+    """
+    A file by its path from the root of the tree, as it was and as it is to be, and the tests to run on that, in order.
+
+    With each test the most it may take: seconds of the processor, which others' work does not use up.
+    """
 
     path: str
     before: str
     after: str
-    tests: list[str]
+    tests: dict[str, float]
 
 
 class Forking:
@@ -54,9 +57,9 @@ class Forking:
                 asked: Asked = self._pipe.recv()
             except EOFError:
                 return True
-            self._pipe.send(self._answer(session, asked, [items[name] for name in asked.tests]))
+            self._pipe.send(self._answer(session, asked, {items[name]: most for name, most in asked.tests.items()}))
 
-    def _answer(self, session: pytest.Session, asked: Asked, items: list[pytest.Item]) -> str | None:
+    def _answer(self, session: pytest.Session, asked: Asked, items: dict[pytest.Item, float]) -> str | None:
         changes = changed_functions(asked.path, asked.before, asked.after)
         if changes is None:
             return None
@@ -69,7 +72,7 @@ class Forking:
         return _end_of(child)
 
 
-def _run(session: pytest.Session, path: str, changes: "Changes", items: list[pytest.Item]) -> int:
+def _run(session: pytest.Session, path: str, changes: "Changes", items: dict[pytest.Item, float]) -> int:
     """In the child: 0 where every test holds."""
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
     # What is compiled of the changed file must not stay for the next one.
@@ -81,9 +84,9 @@ def _run(session: pytest.Session, path: str, changes: "Changes", items: list[pyt
     for value in vars(module).values():
         if hasattr(value, "cache_clear"):
             value.cache_clear()
-    for item, after in zip(items, [*items[1:], None], strict=True):
+    for item, after in zip(items, [*list(items)[1:], None], strict=True):
         # What is still going on then ends the child by SIGPROF.
-        signal.setitimer(signal.ITIMER_PROF, TEST_SECONDS)
+        signal.setitimer(signal.ITIMER_PROF, items[item])
         item.config.hook.pytest_runtest_protocol(item=item, nextitem=after)
         if session.testsfailed:
             return 1

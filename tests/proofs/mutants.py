@@ -14,6 +14,7 @@ import queue
 import random
 import resource
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -37,7 +38,8 @@ TESTS = "tests/domain"
 COUNT = 150  # an hour on two cores
 EXCUSED_FILE = Path(__file__).parent / "excused_mutants.toml"
 COPIED = ("streams", "schemas", "tests", "deploy", "pyproject.toml", "README.md")
-TEST_SECONDS = 120
+# Of the processor: what a test may take at least, and how often what it took before anything was changed.
+LEAST_SECONDS, TIMES_ITS_OWN = 20, 4
 
 
 class Fate(StrEnum):
@@ -86,13 +88,15 @@ class Reached:
         self._seconds: dict[str, float] = document["seconds"]
         self._files: dict[str, dict[str, list[str]]] = document["files"]
 
-    def tests_of(self, mutant: Mutant) -> list[str]:
+    def tests_of(self, mutant: Mutant) -> dict[str, float]:
+        """In the order in which they run, with the most that each may take."""
         names = self._names(mutant)
         if "" in names or _is_cached(mutant):
             # Run at import or once for all: whoever uses the file may see it.
             names |= {name for tests in self._files[mutant.path].values() for name in tests}
         module = Path(mutant.path).stem.rstrip("s")
-        return sorted(names - {""}, key=lambda name: (module not in name.partition("::")[0], self._seconds[name], name))
+        ordered = sorted(names - {""}, key=lambda name: (module not in name.partition("::")[0], self._seconds[name], name))
+        return {name: LEAST_SECONDS + TIMES_ITS_OWN * self._seconds[name] for name in ordered}
 
     def runs_at_import(self, mutant: Mutant) -> bool:
         return "" in self._names(mutant)
@@ -120,7 +124,7 @@ class Tree:
         theirs.close()
         assert self._pipe.recv(), "the tests are collected before anything is changed"
 
-    def fate(self, mutant: Mutant, tests: list[str], *, forked: bool) -> Fate:
+    def fate(self, mutant: Mutant, tests: dict[str, float], *, forked: bool) -> Fate:
         file = self._folder / mutant.path
         whole, stat = file.read_text(), file.stat()
         changed = mutant.applied(whole)
@@ -147,12 +151,14 @@ class Tree:
         end: str | None = self._pipe.recv()
         return end
 
-    def _alone(self, tests: list[str]) -> Fate:
+    def _alone(self, tests: dict[str, float]) -> Fate:
         asked = self._folder / "asked-tests"
         asked.write_text("\n".join(tests))
         process = self._running = self._start(
-            [*_PYTEST, f"@{asked}", "-x", f"--timeout={TEST_SECONDS}", "--hypothesis-seed=0"], {"PYTHONDONTWRITEBYTECODE": "1"}
+            [*_PYTEST, f"@{asked}", "-x", "--timeout=0", "--hypothesis-seed=0"], {"PYTHONDONTWRITEBYTECODE": "1"}
         )
+        seconds = int(LEAST_SECONDS + sum(tests.values()))
+        resource.prlimit(process.pid, resource.RLIMIT_CPU, (seconds, seconds))
         resource.prlimit(process.pid, resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
         try:
             code = process.wait(MUTANT_SECONDS)
@@ -161,6 +167,8 @@ class Tree:
         finally:
             process.kill()
             process.wait()
+        if code in (-signal.SIGKILL, -signal.SIGXCPU):
+            return Fate.TIMED_OUT
         return Fate.SURVIVED if code == 0 else Fate.KILLED
 
     def _start(self, command: list[str], given: dict[str, str], **more: Any) -> subprocess.Popen[bytes]:
