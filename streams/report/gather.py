@@ -171,7 +171,11 @@ class _Gathering:
 
     def _prices(self) -> dict[str, Prices]:
         candles = {symbol: Bars([], [], [], [], []) for symbol in self._settings.feed.symbols}
+        history = self._settings.feed.warmup
+        begins = 0 if history is None else history.to_time
         for candle in self._sorted("candles", Candle):
+            if candle.open_time < begins:
+                continue
             bars = candles.setdefault(candle.symbol, Bars([], [], [], [], []))
             bars.append(candle.open_time, float(candle.open), float(candle.high), float(candle.low), float(candle.close))
         seconds = self._settings.market.candle_seconds

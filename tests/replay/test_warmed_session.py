@@ -21,6 +21,7 @@ from streams.operate.candle_ask import CandleAsk
 from streams.operate.plan import Ask, going_on, settings_of
 from streams.operate.topics import create_session
 from streams.replay.backtest import Backtest, backtest
+from streams.report.gather import material_of
 from tests.exchange.candle_stories import MINUTE, NOON, line, write_csv
 from tests.exchange.sessions import FakeWall, small_recording, write_lines
 from tests.replay.candle_sessions import KINDS, Played
@@ -29,7 +30,8 @@ SECOND = 1_000_000
 CODEC = Codec.offline()
 # The market begins 20 s into a minute; the simulated one at about 60,000.
 START = NOON + 20 * SECOND
-HISTORY_MINUTES = 40
+# As many candles as a report draws prices from, where they are the session's own.
+HISTORY_MINUTES = 250
 STRATEGIES = """
 [[strategy]]
 name = "fast"
@@ -109,11 +111,17 @@ def test_without_history_nothing_is_signalled_yet_and_the_market_is_the_same(set
     assert market == [(one.time, one.trades, one.bids) for one in cold.records("market_data", MarketData)]
 
 
+def test_report_begins_with_the_market_not_with_its_history(warm: Played) -> None:
+    material = material_of(warm.done.log, warm.done.codec, warm.done.settings, KINDS)
+    assert NOON <= material.first_time <= START + SECOND
+    assert material.prices["BTCUSDT"].source == "marks, in bars of a second", "history is no price of the session"
+
+
 def test_session_replays_equal_and_adds_up(warm: Played) -> None:
     warm.must_be_sound()
 
 
-@pytest.mark.parametrize("stop_at", [0, 70, 161, 170])
+@pytest.mark.parametrize("stop_at", [0, 70, 4 * HISTORY_MINUTES + 1, 4 * HISTORY_MINUTES + 10])
 def test_live_session_that_stopped_in_history_or_after_it_is_byte_equal_to_the_backtest(
     settings: SessionSettings, warm: Played, stop_at: int
 ) -> None:
@@ -183,7 +191,7 @@ def test_history_goes_before_recordings_and_candles_as_well(tmp_path: Path) -> N
     assert found.feed.warmup is not None and found.feed.warmup.to_time == found.feed.from_time == NOON - 10 * MINUTE
     played = Played(run(found))
     told = [one.exchange == HISTORY for one in played.records("market_data", MarketData)]
-    assert told == [True] * (4 * 30) + [False] * (4 * 13)
+    assert told == [True] * (4 * (HISTORY_MINUTES - 10)) + [False] * (4 * 13)
     assert played.done.candles == 13
     played.must_be_sound()
 
