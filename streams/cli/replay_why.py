@@ -11,9 +11,10 @@ from rich.console import Console
 from rich.markup import escape
 from rich.tree import Tree
 
-from streams.cli.options import Bootstrap, Registry, Session
+from streams.cli.options import Bootstrap, Registry
 from streams.cli.replay_source import Archive, Source, recorded_session
 from streams.cli.replay_state import number, plain
+from streams.domain.ids import session_of
 from streams.domain.records import (
     Alert,
     Candle,
@@ -39,7 +40,6 @@ AsJson = Annotated[bool, typer.Option("--json", help="The answer as one JSON obj
 def why_command(
     context: typer.Context,
     event_id: ID,
-    session: Session = "live",
     archive: Archive = None,
     as_json: AsJson = False,
     bootstrap: Bootstrap = None,
@@ -55,7 +55,7 @@ def why_command(
         cdb replay why live/execution/… --archive monday --json | jq .chain
     """
     console = Console(stderr=as_json)
-    with recorded_session(Source(context, session, archive, bootstrap, registry), console) as recorded:
+    with recorded_session(Source(context, session_of(event_id), archive, bootstrap, registry), console) as recorded:
         chain = why(recorded, event_id)
     if as_json:
         typer.echo(json.dumps(as_document(chain), indent=2))

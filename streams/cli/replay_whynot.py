@@ -11,10 +11,11 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from streams.cli.options import Bootstrap, Registry, Session
+from streams.cli.options import Bootstrap, Registry
 from streams.cli.replay_source import Archive, Source, recorded_session
 from streams.cli.replay_state import number, plain
 from streams.cli.replay_why import ID, AsJson
+from streams.domain.ids import session_of
 from streams.domain.risk.codes import RejectionCode
 from streams.replay.moments import shown
 from streams.replay.whynot import Change, WhyNot, whynot
@@ -23,7 +24,6 @@ from streams.replay.whynot import Change, WhyNot, whynot
 def whynot_command(
     context: typer.Context,
     event_id: ID,
-    session: Session = "live",
     archive: Archive = None,
     as_json: AsJson = False,
     bootstrap: Bootstrap = None,
@@ -43,7 +43,7 @@ def whynot_command(
     """
     console = Console(stderr=as_json)
     words = "taking the decision again under other settings"
-    with recorded_session(Source(context, session, archive, bootstrap, registry), console) as recorded, console.status(words):
+    with recorded_session(Source(context, session_of(event_id), archive, bootstrap, registry), console) as recorded, console.status(words):
         found = whynot(recorded, event_id)
     if as_json:
         typer.echo(json.dumps(as_document(found), indent=2))

@@ -27,6 +27,11 @@ def output_id(session: str, stage: str, cause: str, key: str, index: int) -> str
     return f"{session}/{stage}/{cause}/{key}/{index}"
 
 
+def session_of(event_id: str) -> str:
+    """The session that an id belongs to."""
+    return event_id.partition("/")[0]
+
+
 def order_key(event_id: str) -> tuple[tuple[int, int, str], ...]:
     """Sorts ids field by field, numbers as numbers and before words."""
     return tuple((0, int(part), "") if part.isdecimal() else (1, 0, part) for part in event_id.split("/"))

@@ -206,7 +206,8 @@ def test_whynot_of_what_was_not_refused_is_refused() -> None:
 
 
 def test_answers_are_drawn_and_told_as_json(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    options = archived(refused(), tmp_path / "archive")
+    # An id says its session itself.
+    options = archived(refused(), tmp_path / "archive")[2:]
     result = found(refused(), "order_results", OrderResult)[0]
     order = refusals("TOTAL_EXPOSURE")[0]
     assert run(["replay", "why", result.event_id, *options], {}) == 0
