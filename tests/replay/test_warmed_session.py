@@ -185,6 +185,10 @@ def test_history_goes_before_recordings_and_candles_as_well(tmp_path: Path) -> N
     found = settings_of(asked(tmp_path, history(tmp_path, first=first - 5, last=first + 1), files=(recording,), symbols=()))
     # The recording's receive clock runs a second behind, its first ticker has no event time: 22:13:20, in the minute 22:13.
     assert found.feed.warmup is not None and found.feed.warmup.to_time == at // MINUTE * MINUTE
+    log, wall = MemoryLog(), FakeWall()
+    create_session(log, found.session, feeds=1, risk=1)
+    FeedService(log, CODEC, found, wall, speed="10x", code_version="test").run()
+    assert wall.monotonic() == pytest.approx(0.38, abs=0.01), "the pace begins with the market"
     candles = history(tmp_path, "BTCUSDT.csv")
     ask = asked(tmp_path, candles, files=(candles,), symbols=(), candles=CandleAsk(start="2023-11-14 15:50"), duration_seconds=None)
     found = settings_of(ask)
