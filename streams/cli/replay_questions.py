@@ -6,6 +6,7 @@ import typer
 
 from streams.cli.replay_run import run_command
 from streams.cli.replay_state import state_command
+from streams.cli.replay_whatif import whatif_command
 from streams.cli.replay_why import why_command
 from streams.cli.replay_whynot import whynot_command
 
@@ -16,3 +17,4 @@ def add_to(app: typer.Typer) -> None:
     app.command("run")(run_command)
     app.command("why")(why_command)
     app.command("whynot")(whynot_command)
+    app.command("whatif")(whatif_command)

@@ -119,7 +119,8 @@ def number(value: Decimal | None, places: int = 8) -> str:
     return text.rstrip("0").rstrip(".") if "." in text else text
 
 
-def _table(title: str, *columns: str) -> Table:
+def table_of(title: str, *columns: str) -> Table:
+    """An empty table without lines; columns that begin with > are of numbers."""
     table = Table(title=title, title_justify="left", pad_edge=False, box=None)
     for column in columns:
         words = column.removeprefix(">")
@@ -128,7 +129,7 @@ def _table(title: str, *columns: str) -> Table:
 
 
 def _accounts(state: SessionState) -> Table:
-    table = _table("accounts", "account", ">equity", ">cash", ">realized", ">unrealized", ">fees", ">exposure", ">drawdown", "mode")
+    table = table_of("accounts", "account", ">equity", ">cash", ">realized", ">unrealized", ">fees", ">exposure", ">drawdown", "mode")
     for one in state.accounts:
         amounts = (one.equity, one.cash, one.realized_pnl, one.unrealized_pnl, one.fees, one.exposure)
         table.add_row(one.account, *(number(value, 2) for value in amounts), f"{one.drawdown:.4%}", one.risk_mode.value)
@@ -136,7 +137,7 @@ def _accounts(state: SessionState) -> Table:
 
 
 def _positions(state: SessionState) -> Table:
-    table = _table("positions", "account", "strategy", "symbol", ">quantity", ">entry", ">mark", ">unrealized", ">stop", ">liquidation")
+    table = table_of("positions", "account", "strategy", "symbol", ">quantity", ">entry", ">mark", ">unrealized", ">stop", ">liquidation")
     for one in state.positions:
         amounts = (one.quantity, one.entry_price, one.mark, one.unrealized_pnl, one.stop_price, one.liquidation_price)
         table.add_row(one.account, one.strategy, one.symbol, *(number(value, 6) for value in amounts))
@@ -144,7 +145,7 @@ def _positions(state: SessionState) -> Table:
 
 
 def _pending(state: SessionState) -> Table:
-    table = _table("orders on their way", "account", "order", "purpose", ">quantity", ">filled", ">limit", ">stop", "stands", "id")
+    table = table_of("orders on their way", "account", "order", "purpose", ">quantity", ">filled", ">limit", ">stop", "stands", "id")
     for one in state.pending:
         order = one.order
         table.add_row(
@@ -155,7 +156,7 @@ def _pending(state: SessionState) -> Table:
 
 
 def _limits(limits: list[Limit]) -> Table:
-    table = _table("limits", "account", "of", "check", "code", ">measured", ">limit", "")
+    table = table_of("limits", "account", "of", "check", "code", ">measured", ">limit", "")
     for one in limits:
         finding = one.finding
         reached = "" if finding.passed else "[red]reached"
@@ -164,7 +165,7 @@ def _limits(limits: list[Limit]) -> Table:
 
 
 def _markets(state: SessionState) -> Table:
-    table = _table("markets", "symbol", ">last", ">bids, best first", ">asks, best first", "book", "regime")
+    table = table_of("markets", "symbol", ">last", ">bids, best first", ">asks, best first", "book", "regime")
     for one in state.markets:
         book = one.book
         sides = [

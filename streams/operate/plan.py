@@ -125,6 +125,30 @@ def going_on(ask: Ask, found: SessionSettings) -> SessionSettings:
     return found
 
 
+def with_strategies(settings: SessionSettings, path: Path) -> SessionSettings:
+    """
+    A session's settings with the strategies, limits and market numbers of another file; feed and accounts stay as they are.
+
+    Raises: ConfigError with one line for each fault.
+    """
+    chosen, faults = strategies_from(path), list[str]()
+    feed = settings.feed
+    market = _market(chosen.market, feed, faults)
+    try:
+        found = SessionSettings.model_validate(
+            settings.model_dump()
+            | {
+                "strategies": [one.model_dump() for one in trading(chosen.strategies, settings.accounts)],
+                "risk": _risk(chosen.risk, feed).model_dump(), "market": market.model_dump(),
+            }
+        )  # fmt: skip
+    except ValidationError as error:
+        faults += faults_of(error, SessionSettings)
+    if faults:
+        raise ConfigError("\n".join(faults))
+    return found
+
+
 def _flat(values: Any, name: str = "") -> dict[str, Any]:
     """Leaves by their dotted names."""
     if isinstance(values, dict) and values:

@@ -6,7 +6,7 @@ come from the session's source again, not from its log: a source that has change
 """
 
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from streams.domain.parameters import SessionSettings
@@ -98,7 +98,7 @@ def backtest(
     began = wall.monotonic()
     log, codec = MemoryLog(), Codec.offline()
     create_session(log, settings.session, feeds=settings.partitions, risk=settings.risk_tasks)
-    commands = _written(given, log, codec, settings)
+    commands = put_commands(given.commands, log, codec, settings)
     feed = feed_of(settings)
     writer = FeedWriter(log, codec, settings, code_version=code_version)
     writer.introduce(feed.instruments())
@@ -135,12 +135,14 @@ def backtest(
     )  # fmt: skip
 
 
-def _written(given: Given, log: MemoryLog, codec: Codec, settings: SessionSettings) -> dict[int, list[tuple[Taken, Command]]]:
-    """The commands on this log's own topic, and the journal's words about them with the places they have here."""
+def put_commands(
+    given: Mapping[int, Sequence[tuple[Taken, Command]]], log: MemoryLog, codec: Codec, settings: SessionSettings
+) -> dict[int, list[tuple[Taken, Command]]]:
+    """The commands, by risk task, on this log's own topic, and the journal's words about them with the places they have here."""
     layout = Layout.of(settings)
     placed: dict[int, list[tuple[Taken, Command]]] = {}
     writer = log.writer("given")
-    for number, commands in given.commands.items():
+    for number, commands in given.items():
         partition = layout.at("commands", number)
         placed[number] = []
         for taken, command in commands:

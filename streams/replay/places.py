@@ -156,7 +156,7 @@ class Places:
     def _partitions(self, stage: Stage, topic: str, key: str, cause: str) -> list[Partition]:
         """The partitions that the task can write which owns an account, or the symbol that stands in the cause."""
         settings = self._recorded.settings
-        if stage.takes_commands:
+        if stage.takes_commands and key in (account.name for account in settings.accounts):
             return [self._layout.at(topic, settings.account_task(key))]
         named = [part for part in cause.split("/") if part in settings.feed.symbols]
         numbers = [settings.symbol_task(named[0])] if stage.name == "signals" and named else range(self._layout.count(topic))
