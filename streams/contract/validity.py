@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from fastavro import parse_schema
+from fastavro.schema import UnknownType
 
 from streams.contract.avro import Schema, Types, connect_of, fields, kind_of, logical_of
 from streams.contract.decoding import UNREADABLE, encoded, interpreted
@@ -38,7 +39,7 @@ def faults(record: str, text: str, *, file: str, in_table: bool) -> list[Finding
     except json.JSONDecodeError as error:
         return [Finding(file, record, "valid_json", f"line {error.lineno}, column {error.colno}: {error.msg}", "correct the JSON")]
     named = [
-        Finding(file, record, rule, f"must be {wanted}, was {found!r}", "name it as its file and the registry's subject")
+        Finding(file, record, rule, f"must be {wanted}, was {found or 'absent'}", "name it as its file and the registry's subject")
         for rule, wanted, found in _identity(record, schema) if found != wanted
     ]  # fmt: skip
     if named:
@@ -60,8 +61,8 @@ def _avro_faults(file: str, schema: Schema) -> Iterator[Finding]:
     try:
         parse_schema(schema)
     except (*UNREADABLE, AttributeError) as error:
-        # A KeyError names the attribute that is missing.
-        said = f"{error} is missing" if isinstance(error, KeyError) else f"{type(error).__name__}: {error}"
+        # A KeyError names the attribute that is missing, an UnknownType the type.
+        said = {KeyError: f"{error} is missing", UnknownType: f"there is no type {error}"}.get(type(error), str(error))
         rule = "name_clash" if "redefined" in str(error) else "valid_avro"
         yield Finding(file, _field_at_fault(schema), rule, said, instead)
         return
