@@ -1,7 +1,7 @@
 # `make paper` and `make test` do everything on a bare machine; the rest is for daily work. ARGS go to the command below.
 PYTHON := .venv/bin/python
 
-.PHONY: setup paper test lint coverage soak fuzz mutants bench clean
+.PHONY: test-pythons setup paper test lint coverage soak fuzz mutants bench clean
 
 setup:
 	@deploy/bootstrap.sh
@@ -11,6 +11,10 @@ paper: setup
 
 test: setup
 	@$(PYTHON) -m pytest -q $(ARGS)
+
+# The golden sessions by every Python found here, against the committed digests.
+test-pythons: setup
+	@$(PYTHON) -m tests.golden.pythons
 
 lint: setup
 	$(PYTHON) -m ruff check .

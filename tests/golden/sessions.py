@@ -17,13 +17,14 @@ from streams.domain.parameters import (
 from tests.golden.play import Happens
 
 HOUR = 3_600_000_000
-# Twelve seconds before a full hour, which settles funding.
-START = 1_700_000_000_000_000 // HOUR * HOUR + HOUR - 12_000_000
+# Ten seconds before a full hour, which settles funding.
+START = 1_700_000_000_000_000 // HOUR * HOUR + HOUR - 10_000_000
 
 HASTY = {"SIGNAL_LOOKBACK_MIN": "0.1", "SIGNAL_THRESHOLD_PCT": "0.01", "SIGNAL_MIN_VOLUME": "0", "SIGNAL_REPEAT_SEC": "1"}
 RISK = {
     "allocation_warmup": "0.3", "max_trades_an_hour": 10_000, "max_positions_a_symbol": 5, "max_open_positions": 15,
-    "max_symbol_exposure_pct": "0.3", "max_position_pct": "0.03", "stop_out_cooldown_sec": 0,
+    "max_symbol_exposure_pct": "0.3", "max_position_pct": "0.03", "stop_out_cooldown_sec": 0, "max_consecutive_losses": 1000,
+    "stop_loss_pct": "0.0004", "take_profit_pct": "0.0004",
 }  # fmt: skip
 KINDS = {
     "momentum": HASTY,
@@ -61,7 +62,7 @@ def crash() -> Golden:
     story = (Happens(0.5, "jump", "0.84"), Happens(0.8, "jump", "1.2"))
     risk: dict[str, object] = {
         "min_liquidation_distance": "0.05", "stop_loss_pct": "0.4", "risk_per_trade_pct": "0.1", "max_position_pct": "0.25",
-        "max_symbol_exposure_pct": "0.5",
+        "max_symbol_exposure_pct": "0.5", "take_profit_pct": "0.5", "circuit_breaker_threshold_pct": "0.5", "max_daily_drawdown_pct": "0.2",
     }  # fmt: skip
     return Golden(
         _settings("golden-crash", [_momentum("apart", "whole")], accounts=_margined(), symbols=("BTC_USDT",), risk=risk, seed=3), story
@@ -118,7 +119,7 @@ def _settings(
         strategies=tuple(StrategyParameters.model_validate(one) for one in strategies),
         risk=RiskParameters.model_validate(RISK | (risk or {})),
         market=MarketParameters(candle_seconds=5, candle_grace_ms=1000, atr_period=3, adx_period=3, volatility_candles=5, regime_bars=2),
-        feed=FeedParameters(symbols=symbols, seed=seed, rate_per_second=6, duration_seconds=30, start_time=START),
+        feed=FeedParameters(symbols=symbols, seed=seed, rate_per_second=5, duration_seconds=24, start_time=START),
     )  # fmt: skip
 
 
