@@ -6,7 +6,14 @@ import pytest
 from pydantic import ValidationError
 
 from streams.domain.faults import faults_of
-from streams.domain.parameters import AccountParameters, MarketParameters, Parameters, RiskParameters, SessionSettings
+from streams.domain.parameters import (
+    AccountParameters,
+    MarketParameters,
+    Parameters,
+    RiskParameters,
+    SessionSettings,
+    StrategyParameters,
+)
 
 MOMENTUM = {"name": "a", "kind": "momentum"}
 
@@ -28,6 +35,7 @@ def faults(model: type[Parameters], **given: Any) -> list[str]:
     (AccountParameters, {"name": "a b"}, "NAME must be text like ^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$, was a b"),
     (AccountParameters, {"margin_mode": "NONE"}, "MARGIN_MODE must be 'ISOLATED' or 'CROSS', was NONE"),
     (MarketParameters, {"depth_steps": [1, "x"]}, "DEPTH_STEPS.1 must be a valid decimal, was x"),
+    (StrategyParameters, {"name": "a"}, "KIND must be given, was missing"),
     (SessionSettings, {"strategies": [MOMENTUM] * 2}, "strategies must have different names, were a, a"),
     (
         SessionSettings, {"strategies": [MOMENTUM | {"accounts": ("nobody",)}]},

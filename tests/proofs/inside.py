@@ -28,7 +28,7 @@ class Reach:
     def __init__(self, target: Path) -> None:
         self._target = target
         self._seconds: dict[str, float] = {}
-        self._coverage = coverage.Coverage(data_file=None, source=["streams"], config_file=False)
+        self._coverage = coverage.Coverage(data_file=None, source=["streams/domain"], config_file=False)
         self._coverage.start()
 
     @pytest.hookimpl(wrapper=True)

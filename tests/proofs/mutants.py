@@ -118,7 +118,7 @@ class Tree:
         self._running: subprocess.Popen[bytes] | None = None
         self._pipe, theirs = Pipe()
         self._forking = self._start(
-            [*_PYTEST, "-p", "tests.proofs.forking", TESTS, "--timeout=0", "--hypothesis-seed=0"],
+            [*_PYTEST, "-p", "tests.proofs.forking", TESTS, "--timeout=0"],
             {PIPE: str(theirs.fileno())}, pass_fds=(theirs.fileno(),),
         )  # fmt: skip
         theirs.close()
@@ -155,7 +155,7 @@ class Tree:
         asked = self._folder / "asked-tests"
         asked.write_text("\n".join(tests))
         process = self._running = self._start(
-            [*_PYTEST, f"@{asked}", "-x", "--timeout=0", "--hypothesis-seed=0"], {"PYTHONDONTWRITEBYTECODE": "1"}
+            [*_PYTEST, f"@{asked}", "-x", "--timeout=0"], {"PYTHONDONTWRITEBYTECODE": "1"}
         )
         seconds = int(LEAST_SECONDS + sum(tests.values()))
         resource.prlimit(process.pid, resource.RLIMIT_CPU, (seconds, seconds))
@@ -234,7 +234,7 @@ class Trees:
         return dict(document)
 
 
-_PYTEST = [sys.executable, "-m", "pytest", "-q", "-p", "tests.proofs.inside", "-p", "no:cacheprovider"]
+_PYTEST = [sys.executable, "-m", "pytest", "-q", "-p", "tests.proofs.inside", "-p", "no:cacheprovider", "--hypothesis-seed=0"]
 
 
 def _environment() -> dict[str, str]:
