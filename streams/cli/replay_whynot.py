@@ -32,7 +32,7 @@ def whynot_command(
     """
     Say why an order was refused: each check with what it measured and its limit, and what setting would have let it pass.
 
-    A setting that is named was proven: the decision was taken again with it, and any smaller change of it still refuses the order.
+    A setting that is named was proven: the decision was taken again with it, and a step less (a millionth, or 1) still refuses the order.
     Everything before the decision is as it was; what the session would have done with the setting from its beginning, whatif says.
 
     Examples:
@@ -88,7 +88,7 @@ def print_whynot(found: WhyNot, console: Console) -> None:
     decided = found.decided
     console.print(
         f"[green]proven:[/] decided again with {first}, the order is approved for {number(decided.quantity)} "
-        f"({number(decided.notional, 2)} in quote units); any smaller change refuses it", highlight=False,
+        f"({number(decided.notional, 2)} in quote units); with a step less it is still refused", highlight=False,
     )  # fmt: skip
 
 

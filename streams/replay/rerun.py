@@ -7,6 +7,7 @@ out by then, the replay must have it too: nothing is told of a session that this
 """
 
 from collections.abc import Iterable, Iterator, Mapping
+from typing import NamedTuple
 
 import msgspec
 
@@ -103,14 +104,10 @@ class Rerun:
         found = None if start is None else _snapshot(recorded, stage, number, start)
         if found is not None:
             self._restore(found)
-        entries = _entries(recorded, self.journal, self.task.frontier, end)
-        self._digests = {entry.outputs_count: (offset, entry) for offset, entry in entries}
-        ends = positions_of(entries[-1][1]) if entries else {}
-        commands = [
-            (taken, command)
-            for taken, command in taken_commands(log, layout, codec, [entry for _, entry in entries])
-            if taken.offset >= self.task.commands_offset
-        ]
+        known = _Known(recorded, self.journal, self.task.frontier, end)
+        self._digests = known.digests
+        ends = {} if known.last is None else positions_of(known.last)
+        commands = [one for one in known.commands if one[0].offset >= self.task.commands_offset]
         for one in self.task.merge.inputs:
             self._must_be_there(layout.at(*one.partition), one.place()[0])
         self._stepping = Stepping(
@@ -166,11 +163,11 @@ class Rerun:
         for emission in batch.emissions:
             count += 1
             found = self._digests.get(count)
-            if found is not None and found[1].outputs_digest != emission.digest:
+            if found is not None and found.digest != emission.digest:
                 raise ReplayMismatch(
-                    f"{self.journal.topic}/{self.journal.number} offset {found[0]}: after {count} outputs of {self.task.stage.name} task "
-                    f"{self.number} the digest must be {found[1].outputs_digest}, was {emission.digest}: this program "
-                    f"decides differently (the session's code: {found[1].code_version}), or a record was altered; see cdb replay verify"
+                    f"{self.journal.topic}/{self.journal.number} offset {found.offset}: after {count} outputs of "
+                    f"{self.task.stage.name} task {self.number} the digest must be {found.digest}, was {emission.digest}: this program "
+                    f"decides differently (the session's code: {found.code_version}), or a record was altered; see cdb replay verify"
                 )
         return batch
 
@@ -182,19 +179,36 @@ def _snapshot(recorded: Recorded, stage: Stage, number: int, start: int) -> Foun
     return newest_snapshot(recorded.log, place, recorded.codec, accept=lambda time: time <= start + 1, before=before)
 
 
-def _entries(recorded: Recorded, journal: Partition, start: int, end: int) -> list[tuple[int, JournalEntry]]:
-    """The journal's entries from the moment `start` (before the first: all) to the first that has stepped all of `end`, with offsets."""
-    log = recorded.log
-    first = log.start_offset(journal)
-    if start >= 0:
-        first = first_offset(log, journal, start // MILLISECOND * MILLISECOND)
-    found: list[tuple[int, JournalEntry]] = []
-    for message in read_range(log, journal, first, log.end_offset(journal)):
-        if message.value is None:
-            continue
-        entry = recorded.codec.decode(message.value, JournalEntry)
-        assert isinstance(entry, JournalEntry)
-        found.append((message.offset, entry))
-        if entry.frontier >= end:
-            break
-    return found
+class _Stated(NamedTuple):
+    """What a journal entry says of the outputs so far, and where it stands."""
+
+    digest: str
+    offset: int
+    code_version: str
+
+
+class _Known:
+    """
+    What the journal says from the moment `start` (before the first: from its beginning) to the first entry that has stepped all of `end`.
+
+    `digests` by the number of outputs; `commands` that were taken; `last`: that entry.
+    """
+
+    def __init__(self, recorded: Recorded, journal: Partition, start: int, end: int) -> None:
+        log, codec = recorded.log, recorded.codec
+        self.digests: dict[int, _Stated] = {}
+        self.commands: list[tuple[Taken, Command]] = []
+        self.last: JournalEntry | None = None
+        first = log.start_offset(journal)
+        if start >= 0:
+            first = first_offset(log, journal, start // MILLISECOND * MILLISECOND)
+        for message in read_range(log, journal, first, log.end_offset(journal)):
+            if message.value is None:
+                continue
+            entry = codec.decode(message.value, JournalEntry)
+            assert isinstance(entry, JournalEntry)
+            self.digests[entry.outputs_count] = _Stated(entry.outputs_digest, message.offset, entry.code_version)
+            self.commands += taken_commands(log, recorded.layout, codec, [entry])
+            self.last = entry
+            if entry.frontier >= end:
+                break
