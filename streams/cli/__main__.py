@@ -19,7 +19,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from streams.cli import backtest, commands, data, feed, paper, replay, report, schemas, sessions, stack, watchdog, worker
+from streams.cli import archive, backtest, commands, data, feed, paper, replay, report, schemas, sessions, stack, watchdog, worker
 from streams.cli.options import Invocation, connection_of
 from streams.errors import StreamsError
 from streams.operate import leash
@@ -66,6 +66,7 @@ app.command("report")(report.report_command)
 for command in (commands.halt, commands.resume, commands.reduce_only, commands.flatten, commands.cancel, commands.reset):
     app.command()(command)
 app.command("reconcile")(data.reconcile_command)
+app.command("archive")(archive.archive_command)
 app.add_typer(sessions.app, name="sessions")
 app.add_typer(replay.app, name="replay")
 app.add_typer(schemas.app, name="schemas")

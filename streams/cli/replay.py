@@ -17,6 +17,7 @@ from streams.cli.options import Bootstrap, Registry, Session
 from streams.cli.replay_source import Archive, Source, Where, archive_folder, recorded_session
 from streams.errors import ConfigError
 from streams.exchange.wall import SystemWall
+from streams.operate import sessions
 from streams.operate.runtime import STAGES, code_version
 from streams.replay.checkpoint import damages
 from streams.replay.moments import FORMS, moment_of, shown, span_of
@@ -85,9 +86,13 @@ def verify_command(
 
 
 def _asked(recorded: Recorded, from_time: str | None, to_time: str | None) -> Part:
-    if from_time is None and to_time is None:
+    """Of a session that goes on, no more than what all of its tasks have stepped now."""
+    is_open = sessions.manifest(recorded.log, recorded.codec, recorded.settings.session).status == sessions.OPEN
+    if from_time is None and to_time is None and not is_open:
         return WHOLE
     span = span_of(recorded)
+    if to_time is None and is_open:
+        to_time = "end"
     start = None if from_time is None else moment_of(from_time, recorded, span, name="--from")
     end = None if to_time is None else moment_of(to_time, recorded, span, name="--to")
     if start is not None and end is not None and start > end:

@@ -66,7 +66,7 @@ def export_command(
         settings = SessionSettings.model_validate_json(manifest.settings)
         with export_bar(settings, console) as told:
             about = export_session(log, manifest, runtime.schema_ids, folder, code_version=code_version(), told=told)
-    records = sum(one.count for entries in read_manifest(folder).topics.values() for one in entries if one is not None)
+    records = ArchiveLog(folder).records()
     if as_json:
         typer.echo(json.dumps({"session": session, "folder": str(folder), "records": records, "root": about.root}, indent=2))
     else:
@@ -100,7 +100,6 @@ def import_command(
         raise ConfigError(f"archive {folder} must be as it was exported: {altered[0]}")
     archive = ArchiveLog(folder)
     settings = SessionSettings.model_validate_json(about.settings)
-    total = sum(one.count for entries in read_manifest(folder).topics.values() for one in entries if one is not None)
     with open_runtime(connection_of(context, bootstrap=bootstrap, registry=registry), client_id="cdb-import") as runtime:
         if topics.topic_name(about.session, "session") in runtime.log.topics():
             raise ConfigError(f"session {about.session} must not be on the log yet, is: cdb sessions rm {about.session} removes it")
@@ -108,7 +107,7 @@ def import_command(
         topics.create_session(runtime.log, about.session, feeds=settings.partitions, risk=settings.risk_tasks)
         columns = (SpinnerColumn(), TextColumn("laying records"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
         with Progress(*columns, console=console, transient=True) as bar:
-            task = bar.add_task("laying", total=total)
+            task = bar.add_task("laying", total=archive.records())
             records = lay(archive, runtime.log, about.session, headers, told=lambda count: bar.update(task, completed=count))
     if as_json:
         typer.echo(json.dumps({"session": about.session, "records": records}, indent=2))

@@ -286,6 +286,10 @@ class ArchiveLog:
             raise LogError(f"partition of {partition.topic} must be 0..{count - 1}, was {partition.number}")
         return self._entries[partition]
 
+    def records(self) -> int:
+        """How many records are in it, watermarks included."""
+        return sum(entry.count for entry in self._entries.values())
+
     def damages(self) -> list[tuple[Partition, str]]:
         """Each file that is not as it was exported, and how. After this even such a file is read, as far as it can be."""
         found = [(place, entry.fault(partition_path(self._folder, place))) for place, entry in self._entries.items()]

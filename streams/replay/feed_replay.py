@@ -61,6 +61,8 @@ class FeedReplay:
             if divergence is not None:
                 return divergence
             self._last = found
+        if self._last is not None and self._part.ends(self._last.entry.watermark):
+            return None
         return self._nothing_more()
 
     def _on_entry(self, link: Link) -> Divergence | None:

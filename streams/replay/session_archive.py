@@ -31,7 +31,8 @@ def export_session(
         told(f"copied {partition.topic}/{partition.number}", count)
 
     topics = checkpoints.topics_of(manifest.session)
-    export(log, folder, topics, told=copied)
+    # Journals first: what they speak of is on the log by then, and copied after them.
+    export(log, folder, sorted(topics, key=lambda topic: not topic.endswith(".journal")), told=copied)
     archive = ArchiveLog(folder)
     others = sorted(archive.topics().keys() - set(topics))
     if others:
