@@ -79,7 +79,7 @@ class _Registry:
         self._ask("PUT", f"/config/{subject}", {"compatibility": COMPATIBILITY})
         released = [version.text for version in schemas.released(name)]
         ours = {self._number(subject, text): text for text in released}
-        found = self._ask("GET", f"/config/{subject}").get("compatibilityLevel")
+        found = self._told("compatibilityLevel", "GET", f"/config/{subject}")
         if found != COMPATIBILITY:
             raise SchemaRefused(f"compatibility of subject {subject} must be {COMPATIBILITY}, was {found}")
         numbers = self._ask("GET", f"/subjects/{subject}/versions")
@@ -88,8 +88,7 @@ class _Registry:
 
     def _number(self, subject: str, text: str) -> int:
         """The id of a schema of ours, registered with that if it was not."""
-        answer = self._ask("POST", f"/subjects/{subject}/versions", {"schema": text, "schemaType": "AVRO"})
-        return int(answer["id"])
+        return int(self._told("id", "POST", f"/subjects/{subject}/versions", {"schema": text, "schemaType": "AVRO"}))
 
     def _versions(self, subject: str, numbers: list[int]) -> dict[int, str]:
         """Every version of a subject: id to schema text."""
@@ -101,6 +100,13 @@ class _Registry:
                 raise SchemaRefused(f"{fault} in version {number}")
             found[int(version["id"])] = version["schema"]
         return found
+
+    def _told(self, name: str, method: str, path: str, body: dict[str, str] | None = None) -> Any:
+        """One value of an answer."""
+        answer = self._ask(method, path, body)
+        if not isinstance(answer, dict) or name not in answer:
+            raise RegistryDown(f"registry {self._url} must answer with {name}, was {str(answer)[:80]} to {method} {path}")
+        return answer[name]
 
     def _ask(self, method: str, path: str, body: dict[str, str] | None = None) -> Any:
         try:

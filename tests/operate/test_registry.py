@@ -2,8 +2,6 @@
 
 import json
 from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
 from typing import Any
 
 import httpx
@@ -16,9 +14,7 @@ from streams.operate.registry import RegistryDown, SchemaRefused, register
 from streams.operate.stack import Stack
 from streams.operate.stack.settings import free_ports
 from tests.contract.samples import SAMPLES, sample
-
-Answer = Callable[[str, str], tuple[int, Any]]
-
+from tests.operate.broken_registry import Answer, broken_registries
 
 @pytest.fixture(scope="module")
 def url(run_stack: Stack) -> str:
@@ -28,34 +24,8 @@ def url(run_stack: Stack) -> str:
 
 @pytest.fixture
 def broken_registry() -> Iterator[Callable[[Answer], str]]:
-    """A server that answers (method, path) with what a test says; returns its address."""
-    servers = []
-
-    def start(answer: Answer) -> str:
-        class Handler(BaseHTTPRequestHandler):
-            def reply(self) -> None:
-                self.rfile.read(int(self.headers.get("Content-Length", 0)))
-                status, body = answer(self.command, self.path)
-                content = json.dumps(body).encode()
-                self.send_response(status)
-                self.send_header("Content-Length", str(len(content)))
-                self.end_headers()
-                self.wfile.write(content)
-
-            do_GET = do_PUT = do_POST = reply
-
-            def log_message(self, format: str, *args: Any) -> None:
-                """Says nothing."""
-
-        server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        Thread(target=server.serve_forever, daemon=True).start()
-        servers.append(server)
-        return f"http://127.0.0.1:{server.server_port}"
-
-    yield start
-    for server in servers:
-        server.shutdown()
-        server.server_close()
+    with broken_registries() as start:
+        yield start
 
 
 def propose(url: str, name: str, schema: dict[str, Any]) -> httpx.Response:
