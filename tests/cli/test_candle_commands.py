@@ -47,6 +47,15 @@ def test_summary_for_people_tells_candles_a_second(candles: Path) -> None:
     assert said.code == 0 and "5 candles, " in words and "candles per second" in words
 
 
+def test_history_is_told_before_the_market_and_counts_as_no_candle_of_it(candles: Path) -> None:
+    said = cdb("backtest", candles, "--from", "2023-11-14 16:08", "--warmup", candles, "--json")
+    assert said.code == 0, said
+    found = json.loads(said.out)
+    assert (found["ran"]["candles"], found["ran"]["pushes"], found["records"]["candles"]) == (8, 64, 16)
+    said = cdb("backtest", candles, "--warmup", candles)
+    assert said.code == 2 and "cdb: --warmup must hold a candle of BTCUSDT among the 60 before the market's start" in said
+
+
 def test_wrong_words_end_with_2_all_at_once(candles: Path) -> None:
     said = cdb("backtest", candles, "--account", "a:leverage=500", "--from", "tomorrow", "--path", "straight")
     assert said.code == 2 and "Traceback" not in said
