@@ -30,14 +30,17 @@ def warmup_parameters(files: tuple[Path, ...], feed: FeedParameters, *, candle_s
 
     Raises: ConfigError with one line for each fault; FeedError for the first row that breaks a rule.
     """
-    if len(set(files)) != len(files):
+    if len({file.resolve() for file in files}) != len(files):
         raise ConfigError(f"--warmup must name each file once, was {', '.join(map(str, files))}")
     market = market_of(feed)
     faults: list[str] = []
     candles = owned(files, (), [f"{spec.exchange}:{spec.symbol}" for spec in market.instruments()], faults)
     if faults:
         raise ConfigError("\n".join(f"--warmup: {fault}" for fault in faults))
-    seconds = interval_of([read_candles(candles[0].path)], None)
+    table = read_candles(candles[0].path)
+    if len(table) < 2:
+        raise ConfigError(f"--warmup must hold at least two candles, was {len(table)} in {files[0]}")
+    seconds = interval_of([table], None)
     if candle_seconds % seconds:
         raise ConfigError(
             f"--warmup must be candles of CANDLE_SECONDS ({candle_seconds} s) or a whole part of it, was {seconds} s in {files[0]}"

@@ -228,6 +228,9 @@ def test_history_that_breaks_a_rule_is_refused_with_its_name(tmp_path: Path) -> 
         settings_of(asked(tmp_path, path, path))
     with pytest.raises(ConfigError, match="candle files must exist, was"):
         settings_of(asked(tmp_path, tmp_path / "BTCUSDT-none.csv"))
+    lone = Path(write_csv(tmp_path / "BTCUSDT-lone.csv", [line(-1)]))
+    with pytest.raises(ConfigError, match="--warmup must hold at least two candles, was 1 in"):
+        settings_of(asked(tmp_path, lone))
     broken = Path(write_csv(tmp_path / "BTCUSDT-broken.csv", [line(-3), line(-2, "100,90,95,105"), line(-1)]))
     with pytest.raises(FeedError, match="row 2 high must be at least low"):
         settings_of(asked(tmp_path, broken))
