@@ -12,7 +12,7 @@ from rich.progress import BarColumn, SpinnerColumn, TaskProgressColumn, TextColu
 from rich.progress import Progress as Bar
 from rich.table import Table
 
-from streams.cli import replay_checkpoint, replay_export, replay_questions
+from streams.cli import replay_bisect, replay_checkpoint, replay_export, replay_questions
 from streams.cli.options import Bootstrap, Registry, Session
 from streams.cli.replay_source import Archive, Source, Where, archive_folder, recorded_session
 from streams.errors import ConfigError
@@ -31,6 +31,7 @@ app = typer.Typer(help="Run sessions again from their topics, without writing an
 replay_questions.add_to(app)
 replay_checkpoint.add_to(app)
 replay_export.add_to(app)
+app.command("bisect")(replay_bisect.bisect_command)
 
 
 @app.callback()
