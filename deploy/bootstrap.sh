@@ -9,7 +9,7 @@ VENV=.venv
 PARTS=.stack/parts
 LOG=.stack/setup.log
 # This script too: it adds a file of its own to the parts.
-PARTS_SOURCES=(connectors/runtime-pom.xml connectors/converter-pom.xml connectors/corrections/* deploy/bootstrap.sh)
+PARTS_SOURCES=(connectors/runtime-pom.xml connectors/converter-pom.xml connectors/corrections/* connectors/transforms/* deploy/bootstrap.sh)
 
 say() { printf 'setup: %s\n' "$*"; }
 fail() { printf 'setup: %s\n' "$*" >&2; exit 1; }
@@ -124,9 +124,11 @@ with zipfile.ZipFile(sys.argv[1], "w") as jar:
     service = "META-INF/services/org.apache.kafka.connect.storage.Converter"
     jar.writestr(service, "io.apicurio.registry.utils.converter.AvroConverter\n")
 PYTHON
-    # Tests compile their own few lines of Java, which ask Avro and the converter.
+    # It stays: tests compile their own few lines of Java, which ask Avro and the converter.
     mkdir -p "$PARTS.new/compiler"
     mv "$PARTS.new/target/correction/ecj.jar" "$PARTS.new/compiler/ecj.jar"
+    quietly "compiling the sink's transform, see connectors/transforms" \
+        "$VENV/bin/python" connectors/transforms/build.py "$java_home/bin/java" "$PARTS.new"
     rm -rf "$PARTS.new/target" "$PARTS"
     echo "$wanted" >"$PARTS.new/parts.stamp"
     mv "$PARTS.new" "$PARTS"

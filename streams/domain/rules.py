@@ -8,7 +8,7 @@ valid row: it stores no NUL, JSON texts land in jsonb columns, and keys must fit
 """
 
 from collections.abc import Callable
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from typing import Any, NamedTuple
 
 import msgspec
@@ -26,6 +26,8 @@ TIME_MAX = 253_402_300_799_999_999
 SESSION_LENGTH_MAX = 64
 EVENT_ID_LENGTH_MAX = 512
 NAME_LENGTH_MAX = 128
+# Of a number within JSON, before and behind the point: what Postgres, Python and Java all take without a word.
+JSON_DIGITS_MAX = 1000
 
 
 class Rule(NamedTuple):
@@ -94,10 +96,20 @@ def _json_text(text: str, kind: type) -> bool:
     if "\\u0000" in text:
         return False
     try:
-        msgspec.json.decode(text, type=kind)
-    except (msgspec.DecodeError, UnicodeEncodeError):
+        _JSON[kind].decode(text)
+    except (msgspec.DecodeError, UnicodeEncodeError, RecursionError, InvalidOperation):
         return False
     return True
+
+
+def _json_number(text: str) -> Decimal:
+    number = Decimal(text)
+    if not -JSON_DIGITS_MAX <= number.adjusted() < JSON_DIGITS_MAX or len(number.as_tuple().digits) > JSON_DIGITS_MAX:
+        raise ValueError(f"a number in JSON must have at most {JSON_DIGITS_MAX} digits")
+    return number
+
+
+_JSON = {kind: msgspec.json.Decoder(kind, float_hook=_json_number) for kind in (list, dict)}
 
 
 def _tiers_are_levels(instrument: r.Instrument) -> bool:

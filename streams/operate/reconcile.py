@@ -3,8 +3,8 @@ Whether the rows in Postgres are the records on the topics, exactly: every field
 
 Amounts compare as exact decimals, times in microseconds, JSON columns by their values (jsonb keeps neither spaces nor the order
 of names). Where a record stands on its topic (log_partition, log_offset) is not compared; it only tells which rows belong to
-records that came after the comparison began, and those are left out. Watermarks are no records; undecodable bytes are counted
-and expected in no table.
+records that came after the comparison began, and those are left out. Watermarks are no records. Undecodable bytes are counted and
+expected in no table; so is a record without a row that breaks a rule: what its table cannot hold, the sink puts aside.
 """
 
 import time
@@ -16,6 +16,7 @@ import psycopg
 
 import schemas
 from streams.domain.records import RECORDS, Record
+from streams.domain.rules import broken_rule
 from streams.errors import DecodeError, LogError
 from streams.log.codec import Codec
 from streams.log.interface import Log, Message, Partition
@@ -190,6 +191,9 @@ class _Comparison:
                 found = self._differing(record, row)
                 self._different += bool(found)
                 self._differences += found[: EXAMPLES_MAX - len(self._differences)]
+            elif broken_rule(record) is not None:
+                self.undecodable += 1
+                continue
             elif record.event_id not in self._seen and self._repair:
                 self._table.insert(self._connection, record, message.partition, message.offset)
                 self._repaired += 1

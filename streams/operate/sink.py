@@ -17,7 +17,7 @@ import httpx
 
 import schemas
 from streams.errors import StreamsError
-from streams.operate import web
+from streams.operate import storable, web
 
 CONFIGURATION_FILE = Path(__file__).resolve().parents[2] / "connectors" / "postgres.sink.json"
 SINK_NAME = "cdb-postgres"
@@ -71,7 +71,7 @@ def configuration(*, jdbc_url: str, user: str, secrets_folder: str) -> dict[str,
     `secrets_folder` is where Connect finds the file `postgres_password`.
     """
     topics = "|".join(name for name, spec in schemas.catalogue().items() if spec.table)
-    names = {"topics": topics, "jdbc_url": jdbc_url, "user": user, "secrets_folder": secrets_folder}
+    names = {"topics": topics, "tables": storable.tables(), "jdbc_url": jdbc_url, "user": user, "secrets_folder": secrets_folder}
     settings = json.loads(CONFIGURATION_FILE.read_text(encoding="utf-8"))
     return {name: Template(value).substitute(names) for name, value in settings.items()}
 
