@@ -60,7 +60,8 @@ def recorded_session(source: Source, console: Console, *, said: bool = True) -> 
         yield _found(log, sessions.codec_of(log, source.session), source.session, console if said else None)
         return
     connection = connection_of(source.context, bootstrap=source.bootstrap, registry=source.registry)
-    with open_runtime(connection, client_id="cdb-replay") as runtime:
+    # A question looks at many places, most of them one after the other.
+    with open_runtime(connection, client_id="cdb-replay", readers_kept=4) as runtime:
         yield _found(runtime.log, runtime.codec, source.session, console if said else None)
 
 

@@ -22,6 +22,8 @@ from streams.stages.state import state_digest
 
 CHUNK_BYTES_MAX = 512 * 1024
 READ_MAX = 2000
+# Behind the last record stand transaction markers, which no poll returns for: who reads up to them asks in short waits.
+READ_WAIT_S = 0.01
 SETTLE_S_MAX = 30.0
 MARK_TIME = 1000
 TAIL_FIRST = 64
@@ -189,7 +191,7 @@ def read_range(log: Log, partition: Partition, start: int, end: int) -> Iterator
     reader = log.reader({partition: start})
     try:
         while reader.position(partition) < end:
-            for message in reader.poll(READ_MAX, 0.5):
+            for message in reader.poll(READ_MAX, READ_WAIT_S):
                 if message.offset >= end:
                     return
                 yield message
@@ -216,6 +218,6 @@ def _text(value: object) -> str:
 
 
 __all__ = [
-    "CHUNK_BYTES_MAX", "NO_DIGEST", "FoundSnapshot", "JournalWriter", "backwards", "entries_from", "entry_digest",
+    "CHUNK_BYTES_MAX", "NO_DIGEST", "READ_WAIT_S", "FoundSnapshot", "JournalWriter", "backwards", "entries_from", "entry_digest",
     "newest_entry", "newest_snapshot", "positions_of", "read_range", "settle", "taken_of",
 ]  # fmt: skip

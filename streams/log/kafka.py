@@ -38,12 +38,15 @@ class KafkaLog:
     The topics of one broker; see `Log`. A context manager; `close` ends its own connections, not its readers' and writers'.
 
     `timeout_s`: after how long a request raises `LogError`. It must exceed the transaction time-out for `committed` to see the
-    end of a dead worker's transaction.
+    end of a dead worker's transaction. `readers_kept`: so many closed readers keep their connections, for who looks here and there.
     """
 
     def __init__(
-        self, bootstrap: str, *, client_id: str = "cdb", timeout_s: float = 30.0, poll_interval_max_s: float = 120.0
+        self, bootstrap: str, *, client_id: str = "cdb", timeout_s: float = 30.0, poll_interval_max_s: float = 120.0,
+        readers_kept: int = 0,
     ) -> None:
+        self._readers_kept = readers_kept
+        self._idle: list[KafkaReader] = []
         self._endpoint = Endpoint(bootstrap, client_id, timeout_s, poll_interval_max_s)
         self._admin = AdminClient(client_settings(self._endpoint), logger=LOGGER)
         self._consumers: dict[str, Consumer] = {}
@@ -56,6 +59,9 @@ class KafkaLog:
         self.close()
 
     def close(self) -> None:
+        self._readers_kept = 0
+        while self._idle:
+            self._idle.pop().end()
         for consumer in self._consumers.values():
             consumer.close()
         self._consumers.clear()
@@ -98,7 +104,17 @@ class KafkaLog:
     def reader(self, positions: Mapping[Partition, int]) -> Reader:
         for partition in positions:
             self.check(partition)
-        return KafkaReader(self._endpoint, positions)
+        if self._idle:
+            reader = self._idle.pop()
+            reader.start_again(positions)
+            return reader
+        return KafkaReader(self._endpoint, positions, self._is_kept)
+
+    def _is_kept(self, reader: KafkaReader) -> bool:
+        if len(self._idle) >= self._readers_kept:
+            return False
+        self._idle.append(reader)
+        return True
 
     def member(
         self, group: str, topic: str, *, on_assigned: Callable[[Sequence[Partition]], None],

@@ -23,9 +23,16 @@ _WAIT_SLICE_S = 1.0
 
 
 class KafkaReader:
-    """Partitions assigned by hand; see `Reader`. No group ever hears of it."""
+    """
+    Partitions assigned by hand; see `Reader`. No group ever hears of it.
 
-    def __init__(self, endpoint: Endpoint, positions: Mapping[Partition, int]) -> None:
+    `keep` is asked when it is closed, and may keep it with its connection, to be started again.
+    """
+
+    def __init__(
+        self, endpoint: Endpoint, positions: Mapping[Partition, int], keep: "Callable[[KafkaReader], bool]" = lambda _: False
+    ) -> None:
+        self._keep = keep
         self._open(endpoint, consumer_settings(endpoint, f"{endpoint.client_id}-reader"))
         self._assign(positions)
 
@@ -44,6 +51,16 @@ class KafkaReader:
         self._paused &= positions.keys()
         if self._paused:
             self._consumer.pause([TopicPartition(p.topic, p.number) for p in self._paused])
+
+    def start_again(self, positions: Mapping[Partition, int]) -> None:
+        """Reads these after it was kept, as a new one would."""
+        self._away_since = None
+        self._paused.clear()
+        self._assign(positions)
+
+    def end(self) -> None:
+        """Ends the connection, kept or not."""
+        self._consumer.close()
 
     def poll(self, count_max: int, timeout_s: float) -> list[Message]:
         self._check_away()
@@ -98,7 +115,10 @@ class KafkaReader:
         return offset if offset >= 0 else self._starts[partition]
 
     def close(self) -> None:
-        self._consumer.close()
+        if self._keep(self):
+            self._consumer.unassign()
+        else:
+            self.end()
 
     def _own(self, partitions: Sequence[Partition]) -> Sequence[Partition]:
         for partition in partitions:
@@ -144,6 +164,7 @@ class KafkaMember(KafkaReader):
         self, endpoint: Endpoint, group: str, topic: str, on_assigned: Callable[[Sequence[Partition]], None],
         on_revoked: Callable[[Sequence[Partition], bool], None],
     ) -> None:
+        self._keep = lambda _: False
         self._open(endpoint, member_settings(endpoint, group))
         self._group = group
         self._on_assigned = on_assigned

@@ -41,14 +41,16 @@ class Runtime(NamedTuple):
 
 
 @contextmanager
-def open_runtime(connection: Connection, *, client_id: str = "cdb") -> Iterator[Runtime]:
+def open_runtime(connection: Connection, *, client_id: str = "cdb", readers_kept: int = 0) -> Iterator[Runtime]:
     """
-    Log and codec of a connection, closed at the end.
+    Log and codec of a connection, closed at the end. `readers_kept` as `KafkaLog` has it.
 
     Raises: RegistryDown, SchemaRefused; LogError once the log is asked for something and cannot be reached.
     """
     schema_ids = SchemaIds.offline() if connection.registry == OFFLINE else registry.register(connection.registry)
-    with KafkaLog(connection.bootstrap, client_id=client_id, timeout_s=connection.timeout_seconds) as log:
+    with KafkaLog(
+        connection.bootstrap, client_id=client_id, timeout_s=connection.timeout_seconds, readers_kept=readers_kept
+    ) as log:
         yield Runtime(log, Codec(schema_ids), schema_ids, code_version())
 
 

@@ -12,7 +12,7 @@ from streams.domain.records import Command
 from streams.errors import LogError
 from streams.log.batch import Taken
 from streams.log.interface import Message, Partition, Writer
-from streams.log.journal import entries_from
+from streams.log.journal import READ_WAIT_S, entries_from
 from streams.log.layout import FEED_TOPICS
 from streams.log.memory import MemoryLog
 from streams.log.memory_host import make_workers, run_turns
@@ -51,7 +51,7 @@ def made_again(recorded: Recorded, settings: SessionSettings, *, code_version: s
     reader, writer, events = recorded.log.reader(starts), log.writer("record"), 0
     try:
         while any(reader.position(place) < ends[place] for place in places):
-            _copy(writer, [m for m in reader.poll(READ_MAX, 0.5) if m.offset < ends[Partition(m.topic, m.partition)]])
+            _copy(writer, [m for m in reader.poll(READ_MAX, READ_WAIT_S) if m.offset < ends[Partition(m.topic, m.partition)]])
             events += run_turns(workers)
             if progress is not None:
                 left = sum(max(ends[place] - reader.position(place), 0) for place in places)

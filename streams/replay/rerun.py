@@ -15,7 +15,7 @@ from streams.domain.records import Command, JournalEntry
 from streams.errors import LogError, ReplayMismatch
 from streams.log.batch import Batch, Taken
 from streams.log.interface import Log, Partition
-from streams.log.journal import FoundSnapshot, newest_snapshot, positions_of, read_range
+from streams.log.journal import READ_WAIT_S, FoundSnapshot, newest_snapshot, positions_of, read_range
 from streams.log.layout import Layout
 from streams.log.takeover import taken_commands
 from streams.log.task import Task
@@ -73,7 +73,7 @@ class Stepping:
 
     def _read(self) -> None:
         task, ends = self.task, self._ends
-        task.offer(m for m in self._reader.poll(READ_MAX, 0.5) if m.offset < ends[Partition(m.topic, m.partition)])
+        task.offer(m for m in self._reader.poll(READ_MAX, READ_WAIT_S) if m.offset < ends[Partition(m.topic, m.partition)])
         crowded = {self._layout.at(*p) for p in task.merge.crowded(READ_MAX * 5)} & ends.keys()
         drained = {p for p in self._paused if len(task.merge.by_partition[self._short(p)].queue) < READ_MAX}
         done = {p for p, end in ends.items() if self._reader.position(p) >= end}

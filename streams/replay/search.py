@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from streams.log.interface import Log, Message, Partition
+from streams.log.journal import READ_WAIT_S
 
 LOOK_MESSAGES = 256
 
@@ -69,7 +70,7 @@ def _look(log: Log, partition: Partition, start: int, end: int, key: Key) -> _Lo
     reached = start
     try:
         while not keyed and reader.position(partition) < end:
-            for message in reader.poll(LOOK_MESSAGES, 0.5):
+            for message in reader.poll(LOOK_MESSAGES, READ_WAIT_S):
                 if message.offset >= end:
                     break
                 found = key(message)

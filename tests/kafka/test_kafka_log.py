@@ -33,9 +33,9 @@ from tests.log.contract import (
 class KafkaWorld:
     """A log on the broker; every name is new, and the topics are gone in the end."""
 
-    def __init__(self, bootstrap: str) -> None:
+    def __init__(self, bootstrap: str, readers_kept: int = 0) -> None:
         self.bootstrap = bootstrap
-        self.log = KafkaLog(bootstrap, client_id="contract")
+        self.log = KafkaLog(bootstrap, client_id="contract", readers_kept=readers_kept)
         self._prefix = f"contract-{uuid4().hex[:12]}"
         self._numbers = count(1)
         self._others: list[KafkaLog] = []
@@ -84,6 +84,27 @@ def world(kafka: Any) -> Iterator[KafkaWorld]:
 
 class TestReading(ReadingContract):
     pass
+
+
+class TestReadingByReadersThatAreKept(ReadingContract):
+    @pytest.fixture
+    def world(self, kafka: Any) -> Iterator[KafkaWorld]:
+        made = KafkaWorld(kafka.bootstrap, readers_kept=2)
+        yield made
+        made.close()
+
+    def test_kept_reader_reads_as_a_new_one_wherever_it_starts(self, world: KafkaWorld) -> None:
+        one, other = Partition(new_topic(world), 0), Partition(new_topic(world), 0)
+        put(world, one, *map(str, range(50)))
+        put(world, other, "x", "y")
+        for place, start, expected in ((one, 40, 10), (one, 0, 50), (other, 1, 1), (one, 7, 43), (one, 51, 0), (other, 0, 2)):
+            reader = world.log.reader({place: start})
+            assert reader.position(place) == start
+            found: list[Any] = []
+            end = world.log.end_offset(place)
+            poll_until(lambda: reader.position(place) >= end, lambda: found.extend(reader.poll(7, 0.05)))  # noqa: B023 (polled here)
+            assert (len(found), {m.topic for m in found}) == (expected, {place.topic} if expected else set())
+            reader.close()
 
 
 class TestWriting(WritingContract):
