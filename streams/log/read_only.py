@@ -50,3 +50,22 @@ class ReadOnlyLog:
 
     def _refuse(self, what: str) -> NoReturn:
         raise LogError(f"{what}: replay only reads")
+
+
+class StillLog(ReadOnlyLog):
+    """A log as it stood when it was first asked: where partitions begin and end is asked once, so that one answer is of one moment."""
+
+    def __init__(self, log: Log) -> None:
+        super().__init__(log)
+        self._starts: dict[Partition, int] = {}
+        self._ends: dict[Partition, int] = {}
+
+    def start_offset(self, partition: Partition) -> int:
+        if partition not in self._starts:
+            self._starts[partition] = super().start_offset(partition)
+        return self._starts[partition]
+
+    def end_offset(self, partition: Partition) -> int:
+        if partition not in self._ends:
+            self._ends[partition] = super().end_offset(partition)
+        return self._ends[partition]

@@ -9,12 +9,14 @@ from streams.log.codec import Codec
 from streams.log.interface import Log
 from streams.log.journal import newest_entry
 from streams.log.layout import Layout
-from streams.log.read_only import ReadOnlyLog
+from streams.log.read_only import StillLog
 from streams.stages.contract import Stage, StageFactory
 
 
 class Recorded(NamedTuple):
-    """`log` reads only. `stages` by name; they may be others than the session was made with, which the journal's digests show."""
+    """
+    `log` reads only, and stands still. `stages` by name; they may be others than the session was made with, which the journal shows.
+    """
 
     log: Log
     codec: Codec
@@ -23,7 +25,7 @@ class Recorded(NamedTuple):
 
     @classmethod
     def of(cls, log: Log, codec: Codec, settings: SessionSettings, stages: dict[str, StageFactory]) -> "Recorded":
-        return cls(ReadOnlyLog(log), codec, settings, stages)
+        return cls(StillLog(log), codec, settings, stages)
 
     @property
     def layout(self) -> Layout:

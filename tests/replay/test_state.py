@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from streams.cli.__main__ import run
-from streams.domain.records import OrderResult, PortfolioSnapshot
+from streams.domain.records import CommandKind, OrderResult, PortfolioSnapshot
 from streams.errors import ConfigError, LogError, ReplayMismatch
 from streams.log.interface import Partition
 from streams.log.memory import MemoryLog
@@ -146,6 +146,15 @@ def alter(log: MemoryLog, place: Partition, index: int) -> None:
     value = bytearray(messages[index].value or b"")
     value[-20] ^= 1
     messages[index] = messages[index]._replace(value=bytes(value))
+
+
+def test_question_is_answered_of_the_log_as_it_stood_when_it_was_asked() -> None:
+    live = play(make_settings(), 9, ())
+    asked = recorded(live)
+    place = live.layout.at("commands", 0)
+    before = asked.log.end_offset(place)
+    live.command(CommandKind.HALT, "late")
+    assert asked.log.end_offset(place) == before < recorded(live).log.end_offset(place)
 
 
 def test_replay_can_write_nothing() -> None:
