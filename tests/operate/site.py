@@ -9,7 +9,7 @@ from confluent_kafka import Consumer, KafkaException, TopicPartition
 
 from streams.domain import records as r
 from streams.log.codec import Codec
-from streams.log.interface import Partition, Writer, watermark_headers
+from streams.log.interface import Message, Partition, Writer, watermark_headers
 from streams.log.kafka import KafkaLog
 from streams.operate.migrate import migrate
 from streams.operate.reconcile import Report, reconcile
@@ -66,15 +66,22 @@ class Site:
 
     def dead_letters(self, session: str) -> list[bytes | None]:
         """What Connect has put aside of a session's topics so far."""
+        return [letter.value for letter in self._put_aside(session)]
+
+    def reasons(self, session: str) -> list[str]:
+        """Why, of each."""
+        return [dict(letter.headers)["__connect.errors.exception.message"].decode() for letter in self._put_aside(session)]
+
+    def _put_aside(self, session: str) -> list[Message]:
         place = Partition("connect_dead_letters", 0)
         if place.topic not in self.log.topics():
             return []
-        end, found = self.log.end_offset(place), []
+        end, found = self.log.end_offset(place), list[Message]()
         with closing(self.log.reader({place: self.log.start_offset(place)})) as reader:
             deadline = time.monotonic() + 30
             while reader.position(place) < end and time.monotonic() < deadline:
                 found += [
-                    each.value for each in reader.poll(100, 1.0)
+                    each for each in reader.poll(100, 1.0)
                     if dict(each.headers)["__connect.errors.topic"].startswith(f"{session}.".encode())
                 ]
         return found
