@@ -8,10 +8,13 @@ import random
 from typing import Any
 
 from streams.domain.parameters import SessionSettings
-from streams.domain.records import Command, CommandKind
+from streams.domain.records import Command, CommandKind, JournalEntry
+from streams.exchange.writer import FeedSource
+from streams.log.batch import NO_DIGEST, chained, record_check
 from streams.log.codec import Codec
 from streams.log.held import WorkerLimits
 from streams.log.interface import Partition, watermark_headers
+from streams.log.journal import entry_digest
 from streams.log.layout import FEED_TOPICS, Layout
 from streams.log.memory import MemoryLog
 from streams.log.worker import Worker
@@ -21,6 +24,7 @@ from streams.stages.contract import StageFactory
 from streams.stages.execution import ExecutionStage
 from streams.stages.risk import RiskStage
 from streams.stages.signals import SignalsStage
+from streams.stages.state import encode_state
 from tests.simulation.market import Written
 
 STAGES: tuple[StageFactory, ...] = (SignalsStage, RiskStage, ExecutionStage)
@@ -41,6 +45,8 @@ class Simulation:
         self.log = MemoryLog()
         create_session(self.log, settings.session, feeds=settings.partitions, risk=settings.risk_tasks)
         self.feed = self.log.writer("feed")
+        self.feed_entries = 0
+        self.feed_count, self.feed_digest, self.feed_previous = 0, NO_DIGEST, NO_DIGEST
         self.place = 0
         self.ended = False
         self.kills = 0
@@ -66,17 +72,37 @@ class Simulation:
         rows = self.market[self.place : self.place + count]
         self.place += len(rows)
         self.feed.begin()
+        checks: dict[str, bytes] = {}
         for topic, key, record in rows:
-            symbol = key.partition("@")[0]
+            symbol, value = key.partition("@")[0], self.codec.wire(record)
             partition = self.layout.at(topic, self.settings.symbol_task(symbol))
-            self.feed.append(partition, key=key.encode(), value=self.codec.wire(record), time=record.time)
+            self.feed.append(partition, key=key.encode(), value=value, time=record.time)
+            place = self.layout.short(partition)
+            checks[place] = checks.get(place, b"") + record_check(key.encode(), value)
+            self.feed_digest = chained(self.feed_digest, topic, key, value)
+        self.feed_count += len(rows)
         at_end = self.place >= len(self.market)
         if self.place and (at_end or self.rng.random() < 0.4):
             highest = self.market[self.place].record.time - 1 if not at_end else self.market[-1].record.time + TAIL
             lowest = self.market[self.place - 1].record.time
             self._watermark(highest if at_end else self.rng.randint(lowest, highest))
+        if rows:
+            self._journal(checks, rows[-1].record.time)
         self.feed.commit()
         self.ended = at_end
+
+    def _journal(self, checks: dict[str, bytes], watermark: int) -> None:
+        """What a feed says of each flush, by which a replay trusts the market."""
+        name = f"{self.settings.session}/journal/feed/0/{self.feed_entries}"
+        entry = JournalEntry(
+            event_id=name, causation_id=name, correlation_id=name, session=self.settings.session, time=watermark, stage="feed", task=0,
+            sequence=self.feed_entries, positions="[]", frontier=watermark, watermark=watermark, commands="[]",
+            outputs_count=self.feed_count, outputs_digest=self.feed_digest, previous_digest=self.feed_previous, code_version="test",
+            settings_digest=self.settings.digest(), source=encode_state(FeedSource(checks=checks)).decode(),
+        )  # fmt: skip
+        self.feed.append(self.layout.journal("feed", 0), key=b"feed-0", value=self.codec.wire(entry), time=watermark)
+        self.feed_entries += 1
+        self.feed_previous = entry_digest(self.codec.payload(entry))
 
     def _watermark(self, time: int) -> None:
         for topic in FEED_TOPICS:
