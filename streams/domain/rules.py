@@ -196,6 +196,9 @@ _MARK = (
     Rule("depth_not_negative", lambda x: all(
         _never_negative(step.notional, step.average_price, step.quantity) for step in x.depth)),
     Rule("market_times_from_1970_to_9999", lambda x: _times(x.book_time, x.market_time)),
+    Rule("market_times_not_after_mark", lambda x: x.market_time <= x.time and (x.book_time is None or x.book_time <= x.time)),
+    Rule("bid_below_ask_unless_crossed", lambda x: (
+        x.best_bid is None or x.best_ask is None or x.book_crossed == (x.best_bid >= x.best_ask))),
 )
 
 _SIGNAL = (
@@ -210,7 +213,7 @@ _ORDER = (
     *_IN_A_TABLE,
     Rule("quantities_not_negative", lambda x: _never_negative(
         x.requested_quantity, x.requested_notional, x.quantity, x.notional)),
-    Rule("prices_above_zero", lambda x: _above_zero(x.limit_price, x.stop_price)),
+    Rule("prices_above_zero", lambda x: _above_zero(x.limit_price, x.stop_price, x.decision_mark)),
     Rule("refused_has_a_code_and_no_quantity", lambda x: (
         x.rejection_code is None if x.approved else x.rejection_code is not None and x.quantity == 0)),
     Rule("cancel_names_its_target", lambda x: (x.order_type is r.OrderType.CANCEL) == (x.target_order_id is not None)),
@@ -229,6 +232,7 @@ _ORDER_RESULT = (
     Rule("only_makers_earn_fees", lambda x: x.fee >= 0 or x.liquidity is r.Liquidity.MAKER),
     Rule("fill_not_after_its_report", lambda x: 0 <= x.fill_time <= x.time),
     Rule("latency_not_negative", lambda x: x.latency_us >= 0),
+    Rule("decision_mark_above_zero", lambda x: _above_zero(x.decision_mark)),
 )
 
 _ALLOCATION = (
@@ -246,7 +250,7 @@ _POSITION = (
 
 _PORTFOLIO_SNAPSHOT = (
     *_IN_A_TABLE,
-    Rule("sums_not_negative", lambda x: _never_negative(x.margin_used, x.exposure, x.open_positions)),
+    Rule("sums_not_negative", lambda x: _never_negative(x.initial_equity, x.margin_used, x.exposure, x.open_positions)),
     Rule("drawdowns_not_negative", lambda x: _never_negative(x.drawdown, x.daily_drawdown)),
 )
 
@@ -254,6 +258,11 @@ _COMMAND = (
     *_IN_A_TABLE,
     # A kind that only a newer program knows arrives as UNKNOWN: nobody may guess what was asked.
     Rule("command_is_known", lambda x: x.kind is not r.CommandKind.UNKNOWN),
+)
+
+_DEAD_LETTER = (
+    *_IN_A_TABLE,
+    Rule("source_place_not_negative", lambda x: _never_negative(x.source_partition, x.source_offset)),
 )
 
 _JOURNAL_ENTRY = (
@@ -271,6 +280,6 @@ RULES: dict[type[r.Record], tuple[Rule, ...]] = {
     r.MarketData: _MARKET_DATA, r.Instrument: _INSTRUMENT, r.Funding: _FUNDING, r.Candle: _CANDLE, r.Regime: _REGIME,
     r.Mark: _MARK, r.Signal: _SIGNAL, r.Order: _ORDER, r.OrderResult: _ORDER_RESULT, r.LedgerEntry: _IN_A_TABLE,
     r.Allocation: _ALLOCATION, r.Position: _POSITION, r.PortfolioSnapshot: _PORTFOLIO_SNAPSHOT, r.Alert: _IN_A_TABLE,
-    r.Command: _COMMAND, r.JournalEntry: _JOURNAL_ENTRY, r.SnapshotChunk: _SNAPSHOT_CHUNK, r.DeadLetter: _IN_A_TABLE,
+    r.Command: _COMMAND, r.JournalEntry: _JOURNAL_ENTRY, r.SnapshotChunk: _SNAPSHOT_CHUNK, r.DeadLetter: _DEAD_LETTER,
     r.SessionManifest: _CARRIED,
 }

@@ -3,8 +3,12 @@
 from decimal import Decimal as D
 from typing import Any
 
+import msgspec
 import pytest
 
+import schemas
+from streams.contract.avro import Types, fields
+from streams.contract.meaning import RANGES, meaning_of
 from streams.domain import records as r
 from streams.domain.rules import RULES, TIME_MAX, broken_rule
 from tests.contract.samples import NOON, SAMPLES, sample
@@ -53,6 +57,10 @@ BREAKS: list[tuple[type[r.Record], str, dict[str, Any]]] = [
     (r.Mark, "mark_has_a_source", {"mark": None}),
     (r.Mark, "depth_not_negative", {"depth": [r.DepthStep(r.Side.BUY, D(1), D(1), D(-1))]}),
     (r.Mark, "market_times_from_1970_to_9999", {"market_time": -1}),
+    (r.Mark, "market_times_not_after_mark", {"market_time": NOON + 1}),
+    (r.Mark, "market_times_not_after_mark", {"book_time": NOON + 1}),
+    (r.Mark, "bid_below_ask_unless_crossed", {"best_bid": D("57123.46")}),
+    (r.Mark, "bid_below_ask_unless_crossed", {"book_crossed": True}),
     (r.Signal, "price_above_zero", {"price": D(0)}),
     (r.Signal, "strength_not_negative", {"strength": D(-1)}),
     (r.Signal, "confidence_is_fraction", {"confidence": D("1.01")}),
@@ -61,6 +69,7 @@ BREAKS: list[tuple[type[r.Record], str, dict[str, Any]]] = [
     (r.Signal, "indicators_are_json_object", {"indicators": '{"a":NaN}'}),
     (r.Order, "quantities_not_negative", {"requested_quantity": D("-0.1")}),
     (r.Order, "prices_above_zero", {"limit_price": D(0)}),
+    (r.Order, "prices_above_zero", {"decision_mark": D(0)}),
     (r.Order, "refused_has_a_code_and_no_quantity", {"approved": False}),
     (r.Order, "refused_has_a_code_and_no_quantity", {"approved": False, "rejection_code": "STALE"}),
     (r.Order, "refused_has_a_code_and_no_quantity", {"rejection_code": "STALE"}),
@@ -74,6 +83,7 @@ BREAKS: list[tuple[type[r.Record], str, dict[str, Any]]] = [
     (r.OrderResult, "only_makers_earn_fees", {"fee": D("-0.01")}),
     (r.OrderResult, "fill_not_after_its_report", {"fill_time": NOON + 100_001}),
     (r.OrderResult, "latency_not_negative", {"latency_us": -1}),
+    (r.OrderResult, "decision_mark_above_zero", {"decision_mark": D(0)}),
     (r.Allocation, "fraction_is_fraction", {"fraction": D("1.1")}),
     (r.Allocation, "cooldown_from_1970_to_9999", {"cooldown_until": -1}),
     (r.Position, "entry_and_mark_above_zero", {"mark": D(0)}),
@@ -82,6 +92,7 @@ BREAKS: list[tuple[type[r.Record], str, dict[str, Any]]] = [
     (r.PortfolioSnapshot, "sums_not_negative", {"exposure": D(-1)}),
     (r.PortfolioSnapshot, "drawdowns_not_negative", {"daily_drawdown": D("-0.01")}),
     (r.Command, "command_is_known", {"kind": r.CommandKind.UNKNOWN}),
+    (r.DeadLetter, "source_place_not_negative", {"source_offset": -1}),
     (r.JournalEntry, "numbers_not_negative", {"sequence": -1}),
     (r.JournalEntry, "positions_and_commands_are_json_lists", {"commands": "{}"}),
     (r.SnapshotChunk, "part_is_one_of_parts", {"part": 2}),
@@ -106,6 +117,27 @@ def test_every_record_has_rules() -> None:
     assert set(RULES) == set(r.RECORDS.values())
 
 
+OUTSIDE = {"> 0": (0, -1), ">= 0": (-1,), ">= 1": (D("0.5"), 0), "0..1": (-1, D("1.1")), "0..100": (-1, D("100.1"))}
+
+
+@pytest.mark.parametrize("kind", r.RECORDS.values(), ids=r.RECORDS)
+def test_range_that_a_schema_states_is_held_by_a_rule(kind: type[r.Record]) -> None:
+    """What the doc of a field promises its readers is what the edge lets pass."""
+    for path, field in fields(Types.of(schemas.schema(kind.__name__))):
+        meaning = meaning_of(field["doc"])
+        for value in OUTSIDE[meaning.sign] if meaning is not None and meaning.sign in RANGES else ():
+            assert broken_rule(with_value(kind, path.split(".")[1:], value, is_whole="long" in str(field["type"]))), f"{path} of {value}"
+
+
+def with_value(kind: type[r.Record], path: list[str], value: Any, *, is_whole: bool) -> r.Record:
+    """The ordinary record with one number replaced, in the first item where it is in a list."""
+    number = int(value) if is_whole else D(value)
+    if len(path) == 1:
+        return sample(kind, **{path[0]: number})
+    [first, *_] = getattr(SAMPLES[kind], path[0])
+    return sample(kind, **{path[0]: [msgspec.structs.replace(first, **{path[1]: number})]})
+
+
 @pytest.mark.parametrize(
     ("kind", "changes"),
     [
@@ -114,6 +146,7 @@ def test_every_record_has_rules() -> None:
         (r.MarketData, {"event_time": NOON + 3_600_000_000}),  # an hour ahead: the feed replaces and flags it
         (r.MarketData, {"bids": [r.Level(D(1), D(0))]}),
         (r.Funding, {"rate": D("-0.003")}),
+        (r.Mark, {"best_bid": D("57200"), "book_crossed": True}),
         (r.OrderResult, {"fee": D("-0.01"), "liquidity": MAKER}),
         (r.Order, {"approved": False, "rejection_code": "STALE", "quantity": D(0), "notional": D(0)}),
         (r.Signal, {"indicators": '{"Δ":"1.5"}', "reason": "Ausbruch über 57.000 €"}),
