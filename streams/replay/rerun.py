@@ -175,8 +175,9 @@ class Rerun:
 def _snapshot(recorded: Recorded, stage: Stage, number: int, start: int) -> FoundSnapshot | None:
     """The newest snapshot that knows nothing of what comes after `start`."""
     place = recorded.layout.snapshots(stage.name, number)
+    # A snapshot holds everything before its own time.
     before = first_offset(recorded.log, place, start + 2)
-    return newest_snapshot(recorded.log, place, recorded.codec, accept=lambda time: time <= start + 1, before=before)
+    return newest_snapshot(recorded.log, place, recorded.codec, before=before)
 
 
 class _Stated(NamedTuple):

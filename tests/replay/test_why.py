@@ -110,8 +110,9 @@ class LongPartition:
 
     messages = 1_000_000
 
-    def __init__(self) -> None:
+    def __init__(self, alike: int = 1) -> None:
         self.looks = 0
+        self.alike = alike
 
     def start_offset(self, partition: Partition) -> int:
         return 0
@@ -129,8 +130,8 @@ class LongPartition:
         start, self.at = self.at, min(self.at + count, self.messages)
         return [Message("t", 0, at, None, b"", (), self.time(at)) for at in range(start, self.at)]
 
-    @staticmethod
-    def time(offset: int) -> int:
+    def time(self, offset: int) -> int:
+        offset -= offset % self.alike
         return offset * 1000 if offset < 500_000 else 500_000_000 + (offset - 500_000) * 10
 
     def position(self, partition: Partition) -> int:
@@ -144,6 +145,12 @@ def test_a_moment_in_a_million_records_is_found_by_a_few_looks() -> None:
         log = LongPartition()
         assert first_offset(log, Partition("t", 0), log.time(wanted)) == wanted  # type: ignore[arg-type]
         assert log.looks <= 14
+
+
+def test_of_many_records_of_one_moment_the_first_is_found() -> None:
+    for wanted in (0, 70_000, 700_000, 999_600):
+        log = LongPartition(alike=700)
+        assert first_offset(log, Partition("t", 0), log.time(wanted)) == wanted // 700 * 700  # type: ignore[arg-type]
 
 
 def refusals(code: str) -> list[Order]:
