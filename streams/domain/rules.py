@@ -109,7 +109,7 @@ def _json_number(text: str) -> Decimal:
     return number
 
 
-_JSON = {kind: msgspec.json.Decoder(kind, float_hook=_json_number) for kind in (list, dict)}
+_JSON: dict[type, msgspec.json.Decoder[Any]] = {kind: msgspec.json.Decoder(kind, float_hook=_json_number) for kind in (list, dict)}
 
 
 def _tiers_are_levels(instrument: r.Instrument) -> bool:

@@ -52,7 +52,7 @@ class Guard:
     def _made(self, kind: type, path: str) -> type:
         names = frozenset(kind.__struct_fields__)  # type: ignore[attr-defined]
         note = self._note
-        plain: Callable[[Any, str], Any] = kind.__getattribute__
+        plain: Any = kind.__getattribute__
 
         def watched(self: Any, name: str) -> Any:
             if name in names:

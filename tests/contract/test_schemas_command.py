@@ -133,6 +133,18 @@ def test_asyncapi_is_written_as_json(capsys: pytest.CaptureFixture[str]) -> None
     assert json.loads(said(capsys, "asyncapi"))["asyncapi"] == "3.0.0"
 
 
+def foreign(method: str, path: str) -> tuple[int, Any]:
+    """A registry that has somebody else's schema as version 1 of each of our subjects."""
+    if path.startswith("/config"):
+        return 200, {"compatibilityLevel": "FULL_TRANSITIVE"}
+    if method == "POST":
+        return 200, {"id": 2}
+    if path.endswith("/versions"):
+        return 200, [1, 2]
+    schema = {"type": "record", "name": "Stranger", "namespace": "other", "fields": []}
+    return 200, {"id": 1, "schema": json.dumps(schema)}
+
+
 def test_registry_that_is_away_ends_with_2(capsys: pytest.CaptureFixture[str]) -> None:
     (port,) = free_ports(1)
     message = said(capsys, "register", "--registry", f"http://127.0.0.1:{port}", code=2)
@@ -147,22 +159,10 @@ def test_registry_that_is_away_ends_with_2(capsys: pytest.CaptureFixture[str]) -
         (lambda method, path: (200, b"<html>"), "must answer in JSON, was '<html>' to PUT"),
         (lambda method, path: (200, ["hello"]), "must answer with id, was ['hello'] to POST"),
         (lambda method, path: (409, {"message": "field code is gone"}) if method == "POST" else (200, {}), "field code is gone"),
-        (lambda method, path: foreign(method, path), "must hold only schemas of that name, was other.Stranger"),
+        (foreign, "must hold only schemas of that name, was other.Stranger"),
     ],
 )
 def test_registry_with_a_fault_or_a_foreign_schema_ends_with_2(
     capsys: pytest.CaptureFixture[str], broken_registry: Callable[[Answer], str], answer: Answer, message: str
 ) -> None:
     assert message in said(capsys, "register", "--registry", broken_registry(answer), code=2)
-
-
-def foreign(method: str, path: str) -> tuple[int, Any]:
-    """A registry that has somebody else's schema as version 1 of each of our subjects."""
-    if path.startswith("/config"):
-        return 200, {"compatibilityLevel": "FULL_TRANSITIVE"}
-    if method == "POST":
-        return 200, {"id": 2}
-    if path.endswith("/versions"):
-        return 200, [1, 2]
-    schema = {"type": "record", "name": "Stranger", "namespace": "other", "fields": []}
-    return 200, {"id": 1, "schema": json.dumps(schema)}

@@ -16,6 +16,7 @@ from streams.operate.stack.settings import free_ports
 from tests.contract.samples import SAMPLES, sample
 from tests.operate.broken_registry import Answer, broken_registries
 
+
 @pytest.fixture(scope="module")
 def url(run_stack: Stack) -> str:
     run_stack.up(["registry"])
