@@ -21,8 +21,9 @@ from tests.domain.test_trade_checks import ITS_MIRROR, UP_AND_DOWN, moved
 BOLD: dict[str, Any] = {"risk_per_trade_pct": D("0.1"), "stop_loss_pct": D("0.4"), "max_position_pct": D("0.25")}
 
 
-def test_a_price_far_below_one_is_a_price() -> None:
-    story = Story()
+@pytest.mark.parametrize("kind", ["MARKET", "LIMIT"])
+def test_a_price_far_below_one_is_a_price(kind: str) -> None:
+    story = Story(make_settings(entries={"entry_order_type": kind}))
     story.mark("0.5")
     assert story.signal(Side.BUY, "0.5").approved
 
