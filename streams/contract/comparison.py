@@ -8,9 +8,12 @@ import json
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from fastavro import parse_schema
+
 import schemas
 from streams.contract.avro import Schema, Types, fields, kind_of, logical_of
 from streams.contract.check import breaks
+from streams.contract.decoding import UNREADABLE
 from streams.contract.findings import Finding
 from streams.contract.meaning import meaning_of, words_of
 from streams.domain.records import RECORDS
@@ -54,10 +57,12 @@ def read(name: str, folder: Path = schemas.FOLDER) -> Schema:
     text = _text(name, folder)
     try:
         schema = json.loads(text)
-        named = schema["name"], list(fields(Types.of(schema)))
-    except (json.JSONDecodeError, KeyError, TypeError, AttributeError) as error:
-        raise ConfigError(f"{name} must hold an Avro record: {type(error).__name__} {error}") from error
-    assert named
+        if not isinstance(schema, dict) or schema.get("type") != "record":
+            raise ValueError("it is another type")
+        parse_schema(schema)
+        Types.of(schema).ordinary(schema)
+    except (*UNREADABLE, AttributeError, RecursionError) as error:
+        raise ConfigError(f"{name} must hold an Avro record, none that holds itself: {type(error).__name__} {error}") from error
     return schema
 
 

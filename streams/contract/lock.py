@@ -33,9 +33,12 @@ def fingerprint(text: str) -> str:
 
 
 def locked(folder: Path = schemas.FOLDER) -> dict[str, dict[int, str]]:
-    """Record name to version number to fingerprint, as the lock file says."""
+    """Record name to version number to fingerprint, as the lock file says. Raises: ConfigError where it is no TOML."""
     file = folder / FILE
-    entries = tomllib.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
+    try:
+        entries = tomllib.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"schemas/{FILE} must be TOML as `cdb schemas release` writes it: {error}") from error
     return {record: {int(number): print_ for number, print_ in versions.items()} for record, versions in entries.items()}
 
 

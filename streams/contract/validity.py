@@ -72,6 +72,7 @@ def _avro_faults(file: str, schema: Schema) -> Iterator[Finding]:
     for owner, count in Counter(path for path, _ in fields(Types.of(schema))).items():
         if count > 1:
             yield Finding(file, owner, "name_clash", f"must be one field, was {count}", "give each field a name of its own")
+    yield from _endless(file, schema)
     for path, field in fields(Types.of(schema)):
         aliases = field.get("aliases", [])
         if not all(_NAME.fullmatch(name) for name in (field["name"], *aliases)):
@@ -79,6 +80,13 @@ def _avro_faults(file: str, schema: Schema) -> Iterator[Finding]:
         for branch in field["type"] if isinstance(field["type"], list) else ():
             if isinstance(branch, list):
                 yield Finding(file, path, "valid_avro", "a union must not hold a union", "list the branches in one union")
+
+
+def _endless(file: str, schema: Schema) -> Iterator[Finding]:
+    try:
+        Types.of(schema).ordinary(schema)
+    except RecursionError:
+        yield Finding(file, schema["name"], "holds_itself", "a record must not hold itself", "hold the other's event_id")
 
 
 def _field_at_fault(schema: Schema) -> str:

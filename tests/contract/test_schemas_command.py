@@ -67,6 +67,15 @@ def test_diff_of_a_harmless_change_says_so(capsys: pytest.CaptureFixture[str], t
 
 
 @pytest.mark.parametrize(
+    "text", ["{", "[]", "7", '{"name": "Order"}', '{"type": "record", "name": "O", "fields": [{"name": "x", "type": "O"}]}']
+)
+def test_file_that_is_no_record_of_avro_is_named(capsys: pytest.CaptureFixture[str], tmp_path: Path, text: str) -> None:
+    path = tmp_path / "Order.avsc"
+    path.write_text(text, encoding="utf-8")
+    assert f"{path} must hold an Avro record" in said(capsys, "diff", "Order", str(path), code=2)
+
+
+@pytest.mark.parametrize(
     ("arguments", "message"),
     [
         (("diff", "Order@7", "Order"), "version of Order must be one of 1, was 7"),

@@ -14,6 +14,7 @@ from streams.contract import lock
 from streams.contract.check import findings
 from streams.contract.findings import Finding
 from streams.contract.validity import faults
+from streams.errors import ConfigError
 from tests.contract.schema_changes import field_of
 
 Schema = dict[str, Any]
@@ -56,6 +57,7 @@ BAD: list[tuple[str, str, Change, str, str]] = [
     ("valid_avro", "Order", added(name="what-for", type="string"), "Order.what-for", "was 'what-for'"),
     ("valid_avro", "Order", lambda schema: field_of(schema, "side")["type"].update(default="HOLD"), "Order.side", "in symbols list"),
     ("valid_avro", "Order", added(name="more", type="long", default="none"), "Order.more", "none"),
+    ("holds_itself", "Mark", added(name="before", type=["null", "Mark"], default=None), "Mark", "must not hold itself"),
     ("is_a_record", "Order", lambda schema: schema.update(type="enum"), "Order", "must be record, was enum"),
     ("record_name", "Order", lambda schema: schema.update(name="Ordre"), "Order", "must be Order, was Ordre"),
     ("namespace", "Order", lambda schema: schema.update(namespace="trading"), "Order", "must be cdb, was trading"),
@@ -179,8 +181,15 @@ def test_released_file_that_is_altered_missing_or_slipped_in_is_found(folder: Pa
     shutil.copy(folder / "Signal.avsc", folder / "released" / "Signal" / "2.avsc")
     assert rules(findings(folder)) == [
         ("Mark version 1", "released_missing"), ("Order version 1", "released_altered"), ("Signal version 2", "released_unlocked"),
-        ("Mark", "not_released"), *[(one.field, one.rule) for one in findings(folder) if one.field.startswith("Order.")],
     ]  # fmt: skip
+
+
+def test_released_file_that_is_no_json_and_a_lock_that_is_no_toml_are_named(folder: Path) -> None:
+    (folder / "released" / "Order" / "1.avsc").write_text("{", encoding="utf-8")
+    assert rules(findings(folder)) == [("Order version 1", "released_altered")]
+    (folder / "released.toml").write_text("[Order", encoding="utf-8")
+    with pytest.raises(ConfigError, match=r"schemas/released\.toml must be TOML as `cdb schemas release` writes it"):
+        findings(folder)
 
 
 def test_schema_without_a_struct_and_struct_without_a_schema_are_found(folder: Path) -> None:
