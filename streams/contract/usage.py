@@ -32,9 +32,13 @@ class Use(NamedTuple):
     where: str
 
 
-def uses(name: str) -> list[Use]:
-    """Every use of `Record.field`, or of `field` in each record that has it. Raises: ConfigError where there is none of that name."""
-    return [use for record, field in _named(name) for use in _uses_of(record, field)]
+def uses(name: str, root: Path = ROOT) -> list[Use]:
+    """
+    Every use of `Record.field`, or of `field` in each record that has it. `root`: where streams, deploy and tests are looked through.
+
+    Raises: ConfigError where there is no field of that name, or a dashboard is no JSON.
+    """
+    return [use for record, field in _named(name) for use in _uses_of(record, field, root)]
 
 
 def _named(name: str) -> list[tuple[str, str]]:
@@ -50,12 +54,12 @@ def _named(name: str) -> list[tuple[str, str]]:
     return found
 
 
-def _uses_of(record: str, field: str) -> Iterator[Use]:
+def _uses_of(record: str, field: str, root: Path) -> Iterator[Use]:
     whole, last = f"{record}.{field}", field.rpartition(".")[2]
     for reader in readers():
         if field in reader.reads.get(record, ()) and not reader.name.startswith("table "):
             yield Use(whole, "reader", reader.name, reader.source)
-    for where in _lines(ROOT / "streams", "*.py", re.compile(rf"(?<!class )(?<!case )\b{record}\([^)]")):
+    for where in _lines(root, re.compile(rf"(?<!class )(?<!case )\b{record}\([^)]")):
         yield Use(whole, "writer", f"makes {record} records", where)
     tables = {spec.table for spec in schemas.catalogue().values() if spec.record == record and spec.table}
     for column in columns():
@@ -69,28 +73,31 @@ def _uses_of(record: str, field: str) -> Iterator[Use]:
     owners = {*tables, *(view.name for view in views_of)}
     if owners:
         owner = re.compile(rf"\b(?:{'|'.join(map(re.escape, sorted(owners)))})\b")
-        yield from (Use(whole, "panel", title, where) for title, where in _panels(word, owner))
-        yield from (Use(whole, "alert", title, where) for title, where in _alerts(word, owner))
-    yield from (Use(whole, "test", title, where) for title, where in _tests(word, re.compile(rf"\b{record}\b")))
+        yield from (Use(whole, "panel", title, where) for title, where in _panels(root, word, owner))
+        yield from (Use(whole, "alert", title, where) for title, where in _alerts(root, word, owner))
+    yield from (Use(whole, "test", title, where) for title, where in _tests(root, word, re.compile(rf"\b{record}\b")))
 
 
-def _lines(folder: Path, pattern: str, wanted: re.Pattern[str]) -> Iterator[str]:
-    """Where a pattern is met first in each file."""
-    for path in sorted(folder.rglob(pattern)):
+def _lines(root: Path, wanted: re.Pattern[str]) -> Iterator[str]:
+    """Where a pattern is met first in each module."""
+    for path in sorted((root / "streams").rglob("*.py")):
         text = path.read_text(encoding="utf-8")
         found = wanted.search(text)
         if found:
-            yield f"{path.relative_to(ROOT).as_posix()}:{text.count(chr(10), 0, found.start()) + 1}"
+            yield f"{path.relative_to(root).as_posix()}:{text.count(chr(10), 0, found.start()) + 1}"
 
 
-def _panels(word: re.Pattern[str], owner: re.Pattern[str]) -> Iterator[tuple[str, str]]:
+def _panels(root: Path, word: re.Pattern[str], owner: re.Pattern[str]) -> Iterator[tuple[str, str]]:
     """Panels of Grafana's dashboards whose queries name the field and its table."""
-    for path in sorted((ROOT / "deploy").rglob("*.json")):
-        document = json.loads(path.read_text(encoding="utf-8"))
+    for path in sorted((root / "deploy").rglob("*.json")):
+        try:
+            document = json.loads(path.read_text(encoding="utf-8"))
+        except json.JSONDecodeError as error:
+            raise ConfigError(f"{path.relative_to(root).as_posix()} must be JSON: {error}") from error
         for panel in _panels_within(document):
             text = json.dumps(panel.get("targets", []))
             if word.search(text) and owner.search(text):
-                yield f"{document.get('title', path.stem)}: {panel.get('title', '?')}", path.relative_to(ROOT).as_posix()
+                yield f"{document.get('title', path.stem)}: {panel.get('title', '?')}", path.relative_to(root).as_posix()
 
 
 def _panels_within(document: Any) -> Iterator[dict[str, Any]]:
@@ -99,19 +106,19 @@ def _panels_within(document: Any) -> Iterator[dict[str, Any]]:
         yield from _panels_within(panel)
 
 
-def _alerts(word: re.Pattern[str], owner: re.Pattern[str]) -> Iterator[tuple[str, str]]:
+def _alerts(root: Path, word: re.Pattern[str], owner: re.Pattern[str]) -> Iterator[tuple[str, str]]:
     """Alert rules of Prometheus, and of Grafana where they are files."""
-    for path in sorted([*(ROOT / "deploy").rglob("*.yml"), *(ROOT / "deploy").rglob("*.yaml")]):
+    for path in sorted([*(root / "deploy").rglob("*.yml"), *(root / "deploy").rglob("*.yaml")]):
         text = path.read_text(encoding="utf-8")
         found = list(_ALERT.finditer(text))
         for one, following in zip(found, [*found[1:], None], strict=True):
             rule = text[one.start() : following.start() if following else len(text)]
             if word.search(rule) and owner.search(rule):
-                yield one["name"], f"{path.relative_to(ROOT).as_posix()}:{text.count(chr(10), 0, one.start()) + 1}"
+                yield one["name"], f"{path.relative_to(root).as_posix()}:{text.count(chr(10), 0, one.start()) + 1}"
 
 
-def _tests(word: re.Pattern[str], record: re.Pattern[str]) -> Iterator[tuple[str, str]]:
-    for path in sorted((ROOT / "tests").rglob("test_*.py")):
+def _tests(root: Path, word: re.Pattern[str], record: re.Pattern[str]) -> Iterator[tuple[str, str]]:
+    for path in sorted((root / "tests").rglob("test_*.py")):
         text = path.read_text(encoding="utf-8")
         if not (record.search(text) and word.search(text)):
             continue
@@ -120,4 +127,4 @@ def _tests(word: re.Pattern[str], record: re.Pattern[str]) -> Iterator[tuple[str
             if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name.startswith("test_"):
                 body = "\n".join(lines[node.lineno - 1 : node.end_lineno])
                 if word.search(body):
-                    yield node.name, f"{path.relative_to(ROOT).as_posix()}:{node.lineno}"
+                    yield node.name, f"{path.relative_to(root).as_posix()}:{node.lineno}"

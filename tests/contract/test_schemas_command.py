@@ -11,6 +11,7 @@ import pytest
 import schemas
 from streams.cli.__main__ import run
 from streams.contract.usage import uses
+from streams.errors import ConfigError
 from streams.operate.stack.settings import free_ports
 from tests.contract.schema_changes import field_of
 from tests.operate.broken_registry import Answer, broken_registries
@@ -118,6 +119,23 @@ def test_why_names_readers_columns_views_and_tests() -> None:
     assert ("view", "trades") in found
     assert ("test", "test_why_names_readers_columns_views_and_tests") in found
     assert any(kind == "writer" for kind, _ in found)
+
+
+def test_why_names_the_panels_and_alerts_that_ask_for_a_field(tmp_path: Path) -> None:
+    deploy = tmp_path / "deploy" / "grafana"
+    deploy.mkdir(parents=True)
+    inner = {"title": "Costs", "targets": [{"rawSql": "SELECT avg(slippage_bps) FROM trades"}]}
+    other = {"title": "Elsewhere", "targets": [{"rawSql": "SELECT slippage_bps FROM somebodys"}]}
+    (deploy / "fills.json").write_text(json.dumps({"title": "Fills", "panels": [{"title": "Row", "panels": [inner, other]}]}))
+    (deploy / "rules.yml").write_text(
+        "groups:\n- rules:\n  - alert: Dear\n    expr: max(order_results_slippage_bps) > 9 # slippage_bps, order_results\n  - alert: Calm\n"
+    )
+    assert [(one.kind, one.user, one.where) for one in uses("slippage_bps", tmp_path) if one.kind in {"panel", "alert"}] == [
+        ("panel", "Fills: Costs", "deploy/grafana/fills.json"), ("alert", "Dear", "deploy/grafana/rules.yml:3"),
+    ]  # fmt: skip
+    (deploy / "fills.json").write_text("{")
+    with pytest.raises(ConfigError, match=r"deploy/grafana/fills\.json must be JSON"):
+        uses("slippage_bps", tmp_path)
 
 
 def test_why_of_a_bare_name_goes_through_every_record(capsys: pytest.CaptureFixture[str]) -> None:
