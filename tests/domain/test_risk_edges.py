@@ -241,3 +241,26 @@ def test_a_breaker_that_is_latched_says_so_when_the_loss_is_gone(mark: str, code
     story.mark("100")
     after = found(story.signal(Side.BUY, "100", strategy="other"), code)
     assert not after["passed"] and (after["measured"], after["note"]) == ("0", "latched")
+
+
+def test_a_fill_is_valued_at_the_newest_mark_else_at_the_one_it_was_decided_on() -> None:
+    for newest, valued in ((D(101), D(101)), (None, D(100))):
+        story = Story()
+        story.mark("100")
+        order = story.signal(Side.BUY, "100")
+        story.mark("101", mark=newest)
+        [position] = only(Position, story.result(order, price="100"))
+        assert (position.mark, position.unrealized_pnl) == (valued, 100 * (valued - 100))
+
+
+def test_what_is_held_of_the_orders_own_symbol_counts_among_those_that_move_as_one() -> None:
+    # 5,000 of BTC, 5,000 of ETH by another strategy, and 12,000 are allowed: 2,000 are left.
+    story = moved(
+        {"BTCUSDT": UP_AND_DOWN, "ETHUSDT": UP_AND_DOWN}, max_correlated_exposure_pct=D("0.12"), max_position_pct=D("0.05"),
+        max_positions_a_symbol=2,
+    )
+    for symbol, strategy in (("BTCUSDT", "momentum"), ("ETHUSDT", "other")):
+        story.mark("100", symbol=symbol)
+        story.result(story.signal(Side.BUY, "100", symbol=symbol, strategy=strategy), price="100")
+    order = story.signal(Side.BUY, "100", symbol="ETHUSDT")
+    assert order.approved and order.notional == 2_000
