@@ -16,7 +16,7 @@ from streams.cli.options import Bootstrap, Registry, connection_of
 from streams.errors import LogError
 from streams.exchange.wall import SystemWall
 from streams.operate import sessions
-from streams.operate.runtime import STAGES, code_version, open_runtime
+from streams.operate.runtime import STAGES, Runtime, code_version, open_runtime
 from streams.replay.keeping import Duty, Kept, keep
 
 DAY = 86_400_000_000
@@ -54,17 +54,28 @@ def archive_command(
     """
     connection = connection_of(context, bootstrap=bootstrap, registry=registry)
     folder = out if out is not None else connection.archives
-    console, wall = Console(stderr=True), SystemWall(threading.Event())
-    columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
-    done: list[Kept] = []
-    with (
-        open_runtime(connection, client_id="cdb-archive") as runtime,
-        Progress(*columns, console=console, transient=True) as bar,
-    ):
+    with open_runtime(connection, client_id="cdb-archive") as runtime:
         names = session or [one.name for one in sessions.listing(runtime.log, runtime.codec) if one.manifest is not None]
+        done = _archived(runtime, names, folder, None if keep_days is None else int(keep_days * DAY))
+    if as_json:
+        typer.echo(json.dumps([one._asdict() for one in done], indent=2))
+    else:
+        Console().print(_table(done))
+        for one in done:
+            if one.fault:
+                typer.echo(f"{one.session}: {one.fault}")
+    if not all(one.verified for one in done):
+        raise typer.Exit(1)
+
+
+def _archived(runtime: Runtime, names: list[str], folder: Path, keep_us: int | None) -> list[Kept]:
+    """One session after the other, under a bar. Raises: ConfigError where there is no session of a name."""
+    done: list[Kept] = []
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task("archiving", total=float(len(names)))
         duty = Duty(
-            runtime.log, runtime.schema_ids, STAGES, code_version(), wall.now(), None if keep_days is None else int(keep_days * DAY),
+            runtime.log, runtime.schema_ids, STAGES, code_version(), SystemWall(threading.Event()).now(), keep_us,
             told=lambda what, count: bar.update(task, description=f"{what}: {count:,} records"),
             progress=lambda now: bar.update(task, description=f"{now.what}: {now.events:,} events", completed=len(done) + now.share),
         )  # fmt: skip
@@ -75,15 +86,7 @@ def archive_command(
             except LogError as fault:
                 # One session that cannot be archived must not keep the others from it.
                 done.append(Kept(name, 0, verified=False, expired=False, fault=str(fault)))
-    if as_json:
-        typer.echo(json.dumps([one._asdict() for one in done], indent=2))
-    else:
-        Console().print(_table(done))
-        for one in done:
-            if one.fault:
-                typer.echo(f"{one.session}: {one.fault}")
-    if not all(one.verified for one in done):
-        raise typer.Exit(1)
+    return done
 
 
 def _table(done: list[Kept]) -> Table:
