@@ -72,7 +72,8 @@ class ConnectDeadLetters:
         name = f"{session}/connect/{topic}/{partition}/{offset}"
         return DeadLetter(
             event_id=name, causation_id=name, correlation_id=name, session=session, time=max(message.time, EARLIEST_TIME),
-            source_topic=topic, source_partition=partition, source_offset=offset, rule="sink_decodable",
+            source_topic=topic, source_partition=partition, source_offset=offset,
+            rule="sink_storable" if about.get("__connect.errors.stage") == "TRANSFORMATION" else "sink_decodable",
             # Postgres stores no NUL in a text.
             cause=about.get("__connect.errors.exception.message", "Connect gave no reason").replace("\x00", "\\0"),
             payload=message.value,

@@ -43,8 +43,8 @@ def valid_records(draw: st.DrawFn, kind: type[Record]) -> Record:
 def _json_texts() -> st.SearchStrategy[str]:
     numbers = st.integers() | st.decimals(allow_nan=False, allow_infinity=False, places=12).map(float)
     leaves = st.none() | st.booleans() | numbers | st.text(max_size=8)
-    values = st.recursive(leaves, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3))
-    tops = st.lists(values, max_size=3) | st.dictionaries(st.text(max_size=5), values, max_size=3)
+    values = leaves | st.lists(leaves, max_size=2) | st.dictionaries(st.text(max_size=5), leaves, max_size=2)
+    tops = st.lists(values, max_size=2) | st.dictionaries(st.text(max_size=5), values, max_size=2)
     return st.builds(json.dumps, tops, ensure_ascii=st.booleans())
 
 

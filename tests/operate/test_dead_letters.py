@@ -57,11 +57,14 @@ def log() -> DyingLog:
     return made
 
 
-def put_aside(log: MemoryLog, topic: str, offset: int, value: bytes | None = b"\xff", cause: str = "Unknown magic byte") -> None:
+def put_aside(
+    log: MemoryLog, topic: str, offset: int, value: bytes | None = b"\xff", cause: str = "Unknown magic byte", stage: str = "VALUE_CONVERTER"
+) -> None:
     """As Connect does it, with its headers."""
     headers: Headers = (
         ("__connect.errors.topic", topic.encode()), ("__connect.errors.partition", b"0"),
         ("__connect.errors.offset", str(offset).encode()), ("__connect.errors.exception.message", cause.encode()),
+        ("__connect.errors.stage", stage.encode()),
     )  # fmt: skip
     writer = log.writer("connect")
     writer.begin()
@@ -91,6 +94,13 @@ def test_letter_says_where_the_bytes_stood_and_why_they_were_refused(log: DyingL
     assert (letter.rule, letter.cause, letter.payload) == ("sink_decodable", "cause with a NUL \\0", b"\x00\xffgarbage")
     assert letter.event_id == "monday/connect/candles/0/4" and letter.time == NOON
     assert broken_rule(letter) is None
+
+
+def test_record_that_its_table_cannot_hold_names_that_rule(log: DyingLog) -> None:
+    put_aside(log, "monday.alerts", 4, cause="alerts.message must hold no NUL, had one at character 2", stage="TRANSFORMATION")
+    assert ConnectDeadLetters(log, CODEC).turn() == 1
+    [letter] = letters(log)
+    assert (letter.rule, letter.cause) == ("sink_storable", "alerts.message must hold no NUL, had one at character 2")
 
 
 def test_each_session_gets_its_own_and_one_that_was_removed_none(log: DyingLog) -> None:

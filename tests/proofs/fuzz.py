@@ -13,7 +13,7 @@ FOLDERS = ("tests/domain", "tests/contract", "tests/simulation", "tests/log", "t
 
 
 class Deeper:
-    """A pytest plugin: keeps the hypothesis tests, and gives each `tier.count` examples from the run's seed."""
+    """A pytest plugin: keeps the hypothesis tests, and gives each `tier.count` examples from the run's seed, ten times as many where marked."""
 
     def __init__(self, tier: Tier) -> None:
         self._tier = tier
@@ -22,13 +22,14 @@ class Deeper:
         found = [item for item in items if is_hypothesis_test(getattr(item, "function", None))]
         config.hook.pytest_deselected(items=[item for item in items if item not in found])
         items[:] = found
+        tenfold = {item.function for item in found if item.get_closest_marker("tenfold")}  # type: ignore[attr-defined]
         for test in {item.function for item in found}:  # type: ignore[attr-defined]
-            self._deepen(test)
+            self._deepen(test, self._tier.count * (10 if test in tenfold else 1))
 
-    def _deepen(self, test: Any) -> None:
+    def _deepen(self, test: Any, count: int) -> None:
         # Hypothesis has no public way to change a test's settings after its decorator, which outranks every profile.
         own = test._hypothesis_internal_use_settings
-        test._hypothesis_internal_use_settings = settings(own, max_examples=self._tier.count, derandomize=False)
+        test._hypothesis_internal_use_settings = settings(own, max_examples=count, derandomize=False)
         test.hypothesis.inner_test = self._counted(test.hypothesis.inner_test)
 
     def _counted(self, inner: Callable[..., Any]) -> Callable[..., Any]:
