@@ -17,7 +17,7 @@ from streams.domain import records as r
 from streams.errors import DecodeError
 from streams.log.codec import Codec, SchemaIds
 from tests.contract.golden import golden
-from tests.contract.samples import SAMPLES, sample
+from tests.contract.samples import NOON, SAMPLES, sample
 from tests.contract.strategies import records
 
 EVERY_KIND = pytest.mark.parametrize("kind", r.RECORDS.values(), ids=r.RECORDS)
@@ -206,7 +206,7 @@ def test_version_that_changed_only_its_words_decodes_alike() -> None:
 
 def test_readers_that_share_get_one_record_and_each_its_own_fault() -> None:
     shared = CODEC.shared(2)
-    marks = [CODEC.wire(sample(r.Mark, time=time)) for time in (1, 2, 3)]
+    marks = [CODEC.wire(sample(r.Mark, time=NOON + later)) for later in (1, 2, 3)]
     first = shared.valid(marks[0], r.Mark)
     assert shared.valid(bytes(marks[0]), r.Mark) is first == CODEC.valid(marks[0], r.Mark)
     for raw in marks[1:]:
