@@ -58,7 +58,8 @@ def log() -> DyingLog:
 
 
 def put_aside(
-    log: MemoryLog, topic: str, offset: int, value: bytes | None = b"\xff", cause: str = "Unknown magic byte", stage: str = "VALUE_CONVERTER"
+    log: MemoryLog, topic: str, offset: int, value: bytes | None = b"\xff", cause: str = "Unknown magic byte",
+    stage: str = "VALUE_CONVERTER",
 ) -> None:
     """As Connect does it, with its headers."""
     headers: Headers = (

@@ -13,7 +13,7 @@ FOLDERS = ("tests/domain", "tests/contract", "tests/simulation", "tests/log", "t
 
 
 class Deeper:
-    """A pytest plugin: keeps the hypothesis tests, and gives each `tier.count` examples from the run's seed, ten times as many where marked."""
+    """A pytest plugin: keeps the hypothesis tests, and gives each `tier.count` examples from the run's seed, `tenfold` ones ten times."""
 
     def __init__(self, tier: Tier) -> None:
         self._tier = tier
