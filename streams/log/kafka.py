@@ -108,7 +108,7 @@ class KafkaLog:
             reader = self._idle.pop()
             reader.start_again(positions)
             return reader
-        return KafkaReader(self._endpoint, positions, self._is_kept)
+        return KafkaReader(self._endpoint, positions, self._is_kept if self._readers_kept else None)
 
     def _is_kept(self, reader: KafkaReader) -> bool:
         if len(self._idle) >= self._readers_kept:

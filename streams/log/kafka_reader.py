@@ -20,20 +20,29 @@ _message = tuple.__new__
 
 # How often a poll that still waits for its first message looks whether the broker is away, in seconds.
 _WAIT_SLICE_S = 1.0
+LOOK_WAIT_MS = 2
 
 
 class KafkaReader:
     """
     Partitions assigned by hand; see `Reader`. No group ever hears of it.
 
-    `keep` is asked when it is closed, and may keep it with its connection, to be started again.
+    `keep` is asked when it is closed, and may keep it with its connection, to be started again elsewhere.
     """
 
+    _keep: "Callable[[KafkaReader], bool] | None" = None
+
     def __init__(
-        self, endpoint: Endpoint, positions: Mapping[Partition, int], keep: "Callable[[KafkaReader], bool]" = lambda _: False
+        self, endpoint: Endpoint, positions: Mapping[Partition, int], keep: "Callable[[KafkaReader], bool] | None" = None
     ) -> None:
         self._keep = keep
-        self._open(endpoint, consumer_settings(endpoint, f"{endpoint.client_id}-reader"))
+        settings = consumer_settings(endpoint, f"{endpoint.client_id}-reader")
+        if keep is not None:
+            # What it asks at its next place waits for the answer of the last one, which has nothing more to say.
+            settings["fetch.wait.max.ms"] = LOOK_WAIT_MS
+        self._open(endpoint, settings)
+        if keep is not None:
+            self._learn_topics()
         self._assign(positions)
 
     def _open(self, endpoint: Endpoint, settings: dict[str, Any]) -> None:
@@ -51,6 +60,13 @@ class KafkaReader:
         self._paused &= positions.keys()
         if self._paused:
             self._consumer.pause([TopicPartition(p.topic, p.number) for p in self._paused])
+
+    def _learn_topics(self) -> None:
+        """Where every topic stands: asked for one by one, as they are assigned, librdkafka takes a second for each."""
+        try:
+            self._consumer.list_topics(timeout=self._endpoint.timeout_s)
+        except KafkaException as failure:
+            raise log_error(failure, f"listing topics on {self._endpoint.bootstrap}") from failure
 
     def start_again(self, positions: Mapping[Partition, int]) -> None:
         """Reads these after it was kept, as a new one would."""
@@ -115,7 +131,7 @@ class KafkaReader:
         return offset if offset >= 0 else self._starts[partition]
 
     def close(self) -> None:
-        if self._keep(self):
+        if self._keep is not None and self._keep(self):
             self._consumer.unassign()
         else:
             self.end()
@@ -164,7 +180,6 @@ class KafkaMember(KafkaReader):
         self, endpoint: Endpoint, group: str, topic: str, on_assigned: Callable[[Sequence[Partition]], None],
         on_revoked: Callable[[Sequence[Partition], bool], None],
     ) -> None:
-        self._keep = lambda _: False
         self._open(endpoint, member_settings(endpoint, group))
         self._group = group
         self._on_assigned = on_assigned
