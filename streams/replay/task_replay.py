@@ -68,7 +68,10 @@ class TaskReplay:
             return
         start = self._part.start
         place = self._layout.snapshots(self._stage.name, self._number)
-        found = newest_snapshot(self._log, place, self._codec, accept=lambda time: time <= start)
+        try:
+            found = newest_snapshot(self._log, place, self._codec, accept=lambda time: time <= start)
+        except DecodeError as fault:
+            raise ReplayMismatch(f"{place.topic}/{place.number}: the snapshots up to {start} must be whole, were not: {fault}") from fault
         if found is None:
             return
         try:
