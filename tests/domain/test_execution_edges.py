@@ -35,3 +35,12 @@ def test_a_trade_of_exactly_what_is_wanted_fills_it_to_the_last_digit():
     paper.change(asks=["99:0"])
     [last] = paper.trades(("98.5", "0.55", SELL))
     assert (last.quantity, last.terminal) == (D("0.55"), True)
+
+
+def test_the_last_of_several_trades_is_the_price_that_stops_are_held_against():
+    paper = Paper()
+    paper.show(bids=["99:5"], asks=["101:5"])
+    paper.trades(("100.5", "1", BUY), ("100", "1", SELL))
+    assert paper.order(OrderType.STOP, BUY, "1", stop="100.5") == [], "the last trade was below"
+    [filled] = paper.order(OrderType.STOP, BUY, "1", stop="100")
+    assert filled.quantity == 1

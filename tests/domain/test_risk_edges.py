@@ -264,3 +264,14 @@ def test_what_is_held_of_the_orders_own_symbol_counts_among_those_that_move_as_o
         story.result(story.signal(Side.BUY, "100", symbol=symbol, strategy=strategy), price="100")
     order = story.signal(Side.BUY, "100", symbol="ETHUSDT")
     assert order.approved and order.notional == 2_000
+
+
+def test_only_what_failed_and_does_not_bind_exits_is_waived_and_for_exits_alone() -> None:
+    story = Story()
+    story.mark("100", gap=True)
+    entry = story.signal(Side.BUY, "100")
+    assert not found(entry, RejectionCode.FEED_GAP)["passed"] and '"waived"' not in entry.checks
+    story.long("100")
+    story.mark("100", gap=True)
+    waived = [one["code"] for one in json.loads(story.signal(Side.SELL, "100").checks) if "waived" in one]
+    assert waived == ["FEED_GAP"]

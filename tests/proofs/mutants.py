@@ -39,7 +39,7 @@ COUNT = 150  # an hour on two cores
 EXCUSED_FILE = Path(__file__).parent / "excused_mutants.toml"
 COPIED = ("streams", "schemas", "tests", "deploy", "pyproject.toml", "README.md")
 # Of the processor: what a test may take at least, and how often what it took before anything was changed.
-LEAST_SECONDS, TIMES_ITS_OWN = 20, 4
+LEAST_SECONDS, TIMES_ITS_OWN = 5, 4
 
 
 class Fate(StrEnum):
