@@ -23,7 +23,7 @@ lint: setup
 
 # Every branch of the domain is taken by a test, or this fails and names it.
 coverage: setup
-	$(PYTHON) -m coverage run -m pytest -q tests/domain tests/contract/test_rules.py $(ARGS)
+	$(PYTHON) -m coverage run -m pytest -q -p tests.proofs.inside tests/domain tests/contract/test_rules.py $(ARGS)
 	$(PYTHON) -m coverage report
 
 # Longer proofs: kills, properties, wrong changes; SEED= starts where a run of yesterday failed, COUNT= bounds them.

@@ -1,11 +1,12 @@
 """Ids: what they are made of, and how they are ordered."""
 
-from streams.domain.ids import cause_of, market_id, order_key, output_id, timer_cause
+from streams.domain.ids import cause_of, market_id, order_key, output_id, session_of, timer_cause
 
 
 def test_an_id_names_its_cause_without_the_session():
     record = market_id("live", "mexc", "BTCUSDT", 17)
     assert record == "live/feed/mexc/BTCUSDT/17"
+    assert session_of(record) == "live"
     assert output_id("live", "risk", cause_of(record), "main", 2) == "live/risk/feed/mexc/BTCUSDT/17/main/2"
     assert timer_cause("stale", "BTCUSDT", 5_000_000) == "timer/stale/BTCUSDT/5000000"
 
