@@ -13,7 +13,6 @@ import typer
 
 from streams.cli.options import Bootstrap, Host, Registry, Session, connection_of
 from streams.errors import StackError
-from streams.exchange import pages
 from streams.exchange.pacing import Outcome
 from streams.exchange.service import FeedService
 from streams.exchange.timekeeper import Timekeeper
@@ -32,8 +31,8 @@ def feed(
     ] = False,
     bootstrap: Bootstrap = None,
     registry: Registry = None,
-    host: Host = pages.HOST,
-    port: Annotated[int, typer.Option(min=1, max=65535, help="Port of the pages.")] = pages.PORT,
+    host: Host = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=1, max=65535, help="Port of the pages.")] = 8000,
 ) -> None:
     """
     Write a session's market data to the log until it ends or is told to stop; a restarted one goes on where it was.
@@ -47,6 +46,9 @@ def feed(
 
         cdb feed --session replay-7 --speed max
     """
+    # Only here: the web server takes a while to import, and no other command needs it.
+    from streams.exchange import pages  # noqa: PLC0415 (see above)
+
     connection = connection_of(context, bootstrap=bootstrap, registry=registry)
     with open_runtime(connection, client_id=f"{session}-feed") as runtime:
         settings = session_settings(runtime, session)

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from streams.agents.app import AGENTS, StageSetup, run
-from streams.agents.watch import HealthLimits
 from streams.cli.options import Bootstrap, Host, Registry, Session, connection_of
 from streams.domain.parameters import SessionSettings
 from streams.log.worker import Worker
 from streams.operate.connection import Connection
 from streams.operate.runtime import STAGES, Runtime, open_runtime, session_settings
+
+if TYPE_CHECKING:
+    from streams.agents.app import StageSetup
 
 
 class StageChoice(StrEnum):
@@ -49,6 +50,9 @@ def worker(
 
         cdb worker risk --session replay-7 --slot 1 --port 8012
     """
+    # Only here: Faust takes a while to import, and no other command needs it.
+    from streams.agents.app import AGENTS, run  # noqa: PLC0415 (see above)
+
     connection = connection_of(context, bootstrap=bootstrap, registry=registry)
     names = list(STAGES) if stage is StageChoice.ALL else [stage.value]
     with open_runtime(connection, client_id=f"{session}-{stage.value}-{slot}") as runtime:
@@ -62,6 +66,9 @@ def worker(
 def _setup(
     runtime: Runtime, connection: Connection, settings: SessionSettings, stage: str, slot: str, host: str, port: int
 ) -> StageSetup:
+    from streams.agents.app import StageSetup  # noqa: PLC0415 (see above)
+    from streams.agents.watch import HealthLimits  # noqa: PLC0415 (see above)
+
     def open_worker() -> Worker:
         return Worker(
             runtime.log, STAGES[stage], settings, runtime.codec, slot=slot, code_version=runtime.code_version

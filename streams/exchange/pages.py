@@ -17,7 +17,6 @@ from prometheus_client.registry import Collector
 from streams.exchange.pacing import Outcome
 from streams.exchange.service import FeedService
 
-HOST, PORT = "127.0.0.1", 8000
 METRICS_CONTENT = "text/plain; version=0.0.4; charset=utf-8"
 
 
@@ -74,7 +73,7 @@ def application(service: FeedService) -> web.Application:
     return app
 
 
-async def run_with_pages(service: FeedService, *, host: str = HOST, port: int = PORT) -> Outcome:
+async def run_with_pages(service: FeedService, *, host: str, port: int) -> Outcome:
     """
     Runs the feed in a thread with its pages beside it, until the feed ends.
 
