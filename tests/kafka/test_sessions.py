@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from decimal import Decimal
 from functools import cached_property
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -72,7 +73,8 @@ def whole(theatre: Theatre) -> Iterator[Whole]:
     files = tuple(Path(recording(name)) for name in SYMBOLS.values())
     settings = settings_of(Ask(session=f"whole-{time.time_ns():x}", feed="recorded", files=files, strategies=SHORT_RECORDING, partitions=2))
     theatre.play(settings, speed="max")
-    with ProcessPoolExecutor(1) as pool:
+    # Not forked: what a fork copies of a Kafka client has lost its threads, and collecting it is a crash.
+    with ProcessPoolExecutor(1, get_context("spawn")) as pool:
         yield Whole(theatre, settings, pool.submit(digests_in_memory, settings))
 
 
