@@ -153,10 +153,10 @@ def _settings_on_log(runtime: Runtime, ask: Ask) -> SessionSettings | None:
 
     Raises: ConfigError where it has ended, or was made with other settings than those asked for.
     """
-    found = next((one for one in sessions.listing(runtime.log, runtime.codec) if one.name == ask.session), None)
-    if found is None or found.manifest is None:
+    found = sessions.find(runtime.log, runtime.codec, ask.session)
+    if found is None:
         return None
-    if found.manifest.status == sessions.ENDED:
+    if found.status == sessions.ENDED:
         raise ConfigError(
             f"session must be a new one or one that is open, was {ask.session}, which has ended; "
             f"cdb replay verify --session {ask.session} runs it again, cdb sessions rm {ask.session} removes it"

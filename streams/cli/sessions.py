@@ -55,7 +55,7 @@ def _row(runtime: Runtime, found: sessions.SessionOnLog) -> dict[str, object]:
         "session": found.name, "status": "INCOMPLETE", "feed": "", "symbols": "", "since": "", "market_time": "", "records": 0,
     }  # fmt: skip
     if found.manifest is None:
-        return row
+        return row | ({"status": "UNREADABLE", "fault": found.fault} if found.fault else {})
     row["since"] = _moment(found.manifest.time)
     try:
         settings = sessions.read(runtime.log, runtime.codec, found.name)

@@ -26,10 +26,11 @@ EARLIEST_TIME = 1000  # µs; Kafka keeps whole milliseconds above zero
 
 
 class SessionOnLog(NamedTuple):
-    """A session's name and its newest manifest; None where its making was cut short."""
+    """A session's name and its newest manifest; None where its making was cut short, or where it cannot be read: `fault` says why."""
 
     name: str
     manifest: SessionManifest | None
+    fault: str = ""
 
 
 def create(
@@ -63,9 +64,14 @@ def end(log: Log, codec: Codec, session: str, *, time: int) -> SessionManifest:
     return _write(log, codec, ended)
 
 
+def find(log: Log, codec: Codec, session: str) -> SessionManifest | None:
+    """The session's newest manifest; None where there is no such session. Raises: ConfigError where it cannot be read."""
+    return _newest(log, codec, session) if topics.topic_name(session, "session") in log.topics() else None
+
+
 def manifest(log: Log, codec: Codec, session: str) -> SessionManifest:
-    """The session's newest manifest. Raises: ConfigError naming the sessions there are."""
-    found = _newest(log, codec, session) if topics.topic_name(session, "session") in log.topics() else None
+    """The session's newest manifest. Raises: ConfigError naming the sessions there are, or where it cannot be read."""
+    found = find(log, codec, session)
     if found is None:
         raise ConfigError(f"session must be one of {', '.join(topics.sessions(log)) or 'none yet'}, was {session}")
     return found
@@ -104,12 +110,15 @@ def codec_of(log: Log, session: str) -> Codec:
 
 
 def listing(log: Log, codec: Codec) -> list[SessionOnLog]:
-    """Every session with its manifest, sorted by name."""
-    present = log.topics()
-    return [
-        SessionOnLog(name, _newest(log, codec, name) if topics.topic_name(name, "session") in present else None)
-        for name in topics.sessions(log)
-    ]
+    """Every session with its manifest, sorted by name. One that cannot be read hides none of the others."""
+    return [_on_log(log, codec, name) for name in topics.sessions(log)]
+
+
+def _on_log(log: Log, codec: Codec, name: str) -> SessionOnLog:
+    try:
+        return SessionOnLog(name, find(log, codec, name))
+    except ConfigError as fault:
+        return SessionOnLog(name, None, str(fault))
 
 
 class Removed(NamedTuple):

@@ -7,7 +7,7 @@ empty value (-1 bytes), and whoever filters by the header never sees it.
 
 import shutil
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -25,7 +25,7 @@ from streams.log.interface import Partition, watermark_headers
 from streams.log.kafka import KafkaLog
 from streams.operate.registry import register
 from streams.operate.stack import Endpoints, Stack
-from streams.operate.topics import create_session, topic_name
+from streams.operate.topics import create_session, delete_session, topic_name
 from tests.contract.samples import NOON, SAMPLES
 from tests.contract.test_converter import plain
 
@@ -45,7 +45,7 @@ def codec(endpoints: Endpoints) -> Codec:
 
 
 @pytest.fixture
-def session(endpoints: Endpoints, codec: Codec, fresh_session: Callable[[], str]) -> str:
+def session(endpoints: Endpoints, codec: Codec, fresh_session: Callable[[], str]) -> Iterator[str]:
     """A session in which each topic holds a watermark, its record's sample and a watermark."""
     name = fresh_session()
     with KafkaLog(endpoints.bootstrap) as log:
@@ -60,7 +60,9 @@ def session(endpoints: Endpoints, codec: Codec, fresh_session: Callable[[], str]
             writer.append(place, **mark)
         writer.commit()
         writer.close()
-    return name
+        yield name
+        # Its own topic holds a watermark too, which the one of a real session never does.
+        delete_session(log, name)
 
 
 def test_confluent_s_deserializer_reads_every_record_and_passes_over_watermarks(endpoints: Endpoints, session: str) -> None:

@@ -10,6 +10,7 @@ from streams.domain.parameters import SessionSettings
 from streams.domain.records import Command
 from streams.errors import ConfigError, StackError
 from streams.log.codec import Codec, SchemaIds
+from streams.log.interface import Partition
 from streams.log.layout import Layout
 from streams.log.memory import MemoryLog
 from streams.operate import sessions, topics
@@ -37,6 +38,23 @@ def test_worker_reads_back_exactly_what_the_session_was_made_with() -> None:
     assert sessions.read(log, CODEC, "s") == SETTINGS
     assert log.topics()["s.market_data"] == 2
     assert [one.name for one in sessions.listing(log, CODEC)] == ["s"]
+
+
+def test_session_whose_manifest_cannot_be_read_says_so_and_hides_no_other() -> None:
+    log = MemoryLog()
+    make(log)
+    make(log, SETTINGS.model_copy(update={"session": "t"}))
+    writer = log.writer("stranger")
+    writer.begin()
+    writer.append(Partition("s.session", 0), key=None, value=b"", time=2_000_000)
+    writer.commit()
+    broken, other = sessions.listing(log, CODEC)
+    assert (broken.manifest, other.fault) == (None, "")
+    assert broken.fault.startswith("s.session/0 offset 2 must hold the session's manifest")
+    assert other.manifest is not None
+    assert sessions.find(log, CODEC, "t") == other.manifest
+    with pytest.raises(ConfigError, match="s.session/0 offset 2"):
+        sessions.find(log, CODEC, "s")
 
 
 def test_making_a_session_again_changes_nothing_and_with_other_settings_is_refused() -> None:
