@@ -16,7 +16,8 @@ class WorkerLimits(NamedTuple):
     wait_s: float = 0.005
     journal_idle_s: float = 0.25
     # A promise without records that nobody stands still for is worth a transaction only so often. What is put out carries its own.
-    promise_s: float = 0.04
+    # Less than a feed's flush of 20 ms: a fill waits for the promises of three stages in turn, and each pause would add to it.
+    promise_s: float = 0.015
 
 
 class Turn(NamedTuple):
