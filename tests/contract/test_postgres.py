@@ -137,11 +137,11 @@ def test_what_a_table_cannot_hold_is_put_aside_with_its_reason_and_the_rest_goes
     assert report.equal, report
     assert site.rows("SELECT event_id FROM alerts WHERE session = %s", session) == [(f"{session}/after",)]
     assert site.rows("SELECT event_id FROM orders WHERE session = %s", session) == [(order.event_id,)]
-    until(lambda: len(site.reasons(session)) == len(alerts) + len(orders) + 1, "every letter", seconds=SECONDS_MAX)
-    reasons = site.reasons(session)
-    assert reasons[: len(alerts)] == [reason for _, _, reason in UNSTORABLE]
-    assert all(reason.startswith("orders.sizing must be ") for reason in reasons[len(alerts) : -1]), reasons
-    assert reasons[-1] == "orders.strategy must have a value, had none"
+    until(lambda: len(site.dead_letters(session)) == len(alerts) + len(orders) + 1, "every letter", seconds=SECONDS_MAX)
+    assert site.reasons(session, "alerts") == [reason for _, _, reason in UNSTORABLE]
+    *of_texts, of_type = site.reasons(session, "orders")
+    assert all(reason.startswith("orders.sizing must be ") for reason in of_texts), of_texts
+    assert of_type == "orders.strategy must have a value, had none"
     status = site.sink.status()
     assert status is not None and status.running
 

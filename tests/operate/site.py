@@ -68,9 +68,11 @@ class Site:
         """What Connect has put aside of a session's topics so far."""
         return [letter.value for letter in self._put_aside(session)]
 
-    def reasons(self, session: str) -> list[str]:
-        """Why, of each."""
-        return [dict(letter.headers)["__connect.errors.exception.message"].decode() for letter in self._put_aside(session)]
+    def reasons(self, session: str, topic: str) -> list[str]:
+        """Why, of each of one topic, in its order: between topics Connect keeps none."""
+        headers = [dict(letter.headers) for letter in self._put_aside(session)]
+        of_topic = [each for each in headers if each["__connect.errors.topic"] == f"{session}.{topic}".encode()]
+        return [each["__connect.errors.exception.message"].decode() for each in of_topic]
 
     def _put_aside(self, session: str) -> list[Message]:
         place = Partition("connect_dead_letters", 0)
