@@ -17,7 +17,7 @@ from streams.errors import LogError
 from streams.exchange.wall import SystemWall
 from streams.operate import sessions
 from streams.operate.runtime import STAGES, Runtime, code_version, open_runtime
-from streams.replay.keeping import Duty, Kept, keep
+from streams.replay.archive.keeping import Duty, Kept, keep
 
 DAY = 86_400_000_000
 

@@ -57,7 +57,7 @@ from streams.operate.reconcile import Report, reconcile
 from streams.operate.runtime import STAGES, Runtime, open_runtime
 from streams.operate.stack.settings import Endpoints
 from streams.replay.summary import Summary, summary_of
-from streams.replay.verify import Verdict, verify
+from streams.replay.verification.verify import Verdict, verify
 
 DEFAULT_SECONDS = 120
 LINE_EVERY_SECONDS = 5.0

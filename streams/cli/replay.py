@@ -19,13 +19,13 @@ from streams.errors import ConfigError
 from streams.exchange.wall import SystemWall
 from streams.operate import sessions
 from streams.operate.runtime import STAGES, code_version
-from streams.replay.checkpoint import damages
-from streams.replay.moments import FORMS, moment_of, shown, span_of
-from streams.replay.part import WHOLE, Part
-from streams.replay.patience import SECONDS as PATIENCE
-from streams.replay.patience import PatientLog
-from streams.replay.recorded import Recorded
-from streams.replay.verify import Verdict, verify
+from streams.replay.checkpoints.checkpoint import damages
+from streams.replay.questions.moments import FORMS, moment_of, shown, span_of
+from streams.replay.recorded.patience import SECONDS as PATIENCE
+from streams.replay.recorded.patience import PatientLog
+from streams.replay.recorded.recorded import Recorded
+from streams.replay.verification.part import WHOLE, Part
+from streams.replay.verification.verify import Verdict, verify
 
 app = typer.Typer(help="Run sessions again from their topics, without writing anything.", no_args_is_help=True)
 replay_questions.add_to(app)

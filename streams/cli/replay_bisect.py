@@ -15,8 +15,8 @@ from streams.cli.replay_source import Archive, Where, archive_folder
 from streams.operate import sessions
 from streams.operate.runtime import code_version, open_runtime
 from streams.operate.stack.settings import PROJECT_FOLDER
+from streams.replay.archive.session_archive import export_session
 from streams.replay.bisect import Asked, Bisection, Found
-from streams.replay.session_archive import export_session
 
 
 def bisect_command(

@@ -15,8 +15,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn
 from streams.cli.options import Bootstrap, Registry, Session
 from streams.cli.replay_source import Archive, Source, Where, archive_folder, recorded_session
 from streams.operate.runtime import code_version
-from streams.replay import checkpoint as checkpoints
-from streams.replay.signature import make_key, must_be_signed, signed
+from streams.replay.checkpoints import checkpoint as checkpoints
+from streams.replay.checkpoints.signature import make_key, must_be_signed, signed
 
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON object.")]
 

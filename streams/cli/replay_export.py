@@ -23,9 +23,9 @@ from streams.log.codec import SchemaIds
 from streams.operate import sessions, topics
 from streams.operate.laying import lay, new_headers
 from streams.operate.runtime import code_version, open_runtime
-from streams.replay.checkpoint import damages
-from streams.replay.patience import PatientLog
-from streams.replay.session_archive import Told, export_session
+from streams.replay.archive.session_archive import Told, export_session
+from streams.replay.checkpoints.checkpoint import damages
+from streams.replay.recorded.patience import PatientLog
 
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON object.")]
 

@@ -18,11 +18,11 @@ from streams.cli.replay_state import plain, print_state
 from streams.cli.replay_why import words_of
 from streams.errors import ConfigError
 from streams.exchange.pacing import SPEED_MAX, speed_of
-from streams.replay.expression import Condition
-from streams.replay.moments import MICROSECONDS, moment_of, shown, span_of
-from streams.replay.player import Happening, Player
-from streams.replay.recorded import Recorded
-from streams.replay.state import state_at
+from streams.replay.questions.expression import Condition
+from streams.replay.questions.moments import MICROSECONDS, moment_of, shown, span_of
+from streams.replay.questions.player import Happening, Player
+from streams.replay.questions.state import state_at
+from streams.replay.recorded.recorded import Recorded
 
 SHOWN = ("orders", "order_results", "positions", "alerts")
 KEYS = "space pauses and goes on, s steps, i shows the state, + and - change the speed, q ends"

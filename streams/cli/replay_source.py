@@ -17,7 +17,7 @@ from streams.log.codec import Codec
 from streams.log.interface import Log
 from streams.operate import sessions
 from streams.operate.runtime import STAGES, code_version, open_runtime
-from streams.replay.recorded import Recorded
+from streams.replay.recorded.recorded import Recorded
 
 Archive = Annotated[
     Path | None, typer.Option("--archive", metavar="FOLDER", help="Read this archive folder, not Kafka.", show_default=False)

@@ -16,8 +16,8 @@ from streams.cli.options import Bootstrap, Registry, Session
 from streams.cli.replay_source import Archive, Source, recorded_session
 from streams.domain.book import Book, top, visible
 from streams.domain.records import Side
-from streams.replay.moments import FORMS, moment_of, shown, span_of
-from streams.replay.state import Limit, PendingOrder, SessionState, state_at
+from streams.replay.questions.moments import FORMS, moment_of, shown, span_of
+from streams.replay.questions.state import Limit, PendingOrder, SessionState, state_at
 
 LEVELS_SHOWN, LEVELS_IN_JSON = 3, 25
 

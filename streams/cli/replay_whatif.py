@@ -21,12 +21,12 @@ from streams.errors import ConfigError
 from streams.operate import sessions
 from streams.operate.plan import with_strategies
 from streams.operate.runtime import code_version
-from streams.replay.moments import shown
-from streams.replay.other_settings import made_again
-from streams.replay.places import Placed
-from streams.replay.recorded import Recorded
-from streams.replay.settings_changed import assignments, changed
-from streams.replay.whatif import AccountChange, Changed, WhatIf, compared
+from streams.replay.questions.moments import shown
+from streams.replay.questions.places import Placed
+from streams.replay.recorded.recorded import Recorded
+from streams.replay.whatif.comparison import AccountChange, Changed, WhatIf, compared
+from streams.replay.whatif.other_settings import made_again
+from streams.replay.whatif.settings_changed import assignments, changed
 
 LINES_MAX = 25
 

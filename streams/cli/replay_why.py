@@ -28,9 +28,9 @@ from streams.domain.records import (
     Record,
     Signal,
 )
-from streams.replay.chain import Chain, Link, why
-from streams.replay.moments import shown
-from streams.replay.places import Placed, TakenCommand, TimerCause
+from streams.replay.questions.chain import Chain, Link, why
+from streams.replay.questions.moments import shown
+from streams.replay.questions.places import Placed, TakenCommand, TimerCause
 
 ID = Annotated[str, typer.Argument(metavar="ID", help="The event_id of a record: an order's id is its event_id.")]
 

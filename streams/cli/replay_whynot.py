@@ -17,8 +17,8 @@ from streams.cli.replay_state import number, plain
 from streams.cli.replay_why import ID, AsJson
 from streams.domain.ids import session_of
 from streams.domain.risk.codes import RejectionCode
-from streams.replay.moments import shown
-from streams.replay.whynot import Change, WhyNot, whynot
+from streams.replay.questions.moments import shown
+from streams.replay.questions.whynot import Change, WhyNot, whynot
 
 
 def whynot_command(

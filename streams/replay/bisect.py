@@ -18,14 +18,17 @@ from typing import NamedTuple
 from streams.errors import ConfigError
 
 RUN_SECONDS_MAX = 3600
-# What a revision is asked, in words that revisions of before this file know too.
+# What a revision is asked, in words that revisions of before this file know too; where `verify` stood, they do not agree on.
 _PROGRAM = """
 import json, sys
 from pathlib import Path
 from streams.log.archive import ArchiveLog
 from streams.operate import sessions
 from streams.operate.runtime import STAGES
-from streams.replay.verify import verify
+try:
+    from streams.replay.verification.verify import verify
+except ModuleNotFoundError:
+    from streams.replay.verify import verify
 log = ArchiveLog(Path(sys.argv[1]))
 codec = sessions.codec_of(log, sys.argv[2])
 settings = sessions.read(log, codec, sys.argv[2])

@@ -24,10 +24,10 @@ from streams.operate import sessions
 from streams.operate.plan import SIMULATED_STRATEGIES
 from streams.operate.runtime import STAGES
 from streams.operate.strategies import strategies_from
+from streams.replay.archive.session_archive import export_session
 from streams.replay.backtest import backtest
-from streams.replay.checkpoint import codec_of
-from streams.replay.session_archive import export_session
-from streams.replay.verify import verify
+from streams.replay.checkpoints.checkpoint import codec_of
+from streams.replay.verification.verify import verify
 from tests.bench.arena import Asked
 from tests.bench.machine import load, timed
 

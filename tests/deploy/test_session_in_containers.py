@@ -18,7 +18,7 @@ from streams.operate.reconcile import reconcile
 from streams.operate.runtime import STAGES, Runtime, open_runtime, session_settings
 from streams.operate.sink import Sink, configuration
 from streams.operate.stack import Endpoints
-from streams.replay.verify import verify
+from streams.replay.verification.verify import verify
 from tests.deploy.cluster import Cluster
 
 MARKET_SECONDS = 150

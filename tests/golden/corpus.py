@@ -13,8 +13,8 @@ from streams.log.codec import Codec, SchemaIds
 from streams.log.interface import Log
 from streams.log.layout import Layout
 from streams.operate import sessions
-from streams.replay.checkpoint import codec_of
-from streams.replay.session_archive import export_session
+from streams.replay.archive.session_archive import export_session
+from streams.replay.checkpoints.checkpoint import codec_of
 from tests.golden.play import CODE, Played
 from tests.golden.sessions import CORPUS, Golden
 

@@ -25,7 +25,7 @@ _PROGRAM = """
 import json
 from streams.log.layout import Layout
 from streams.operate.runtime import STAGES
-from streams.replay.verify import verify
+from streams.replay.verification.verify import verify
 from tests.golden.corpus import archived, digests_of, goldens
 found = {}
 for name, golden in goldens().items():

@@ -12,9 +12,9 @@ from streams.domain.records import LedgerKind
 from streams.log.layout import Layout
 from streams.operate import sessions
 from streams.operate.runtime import STAGES
-from streams.replay.checkpoint import damages
+from streams.replay.checkpoints.checkpoint import damages
 from streams.replay.summary import records_of
-from streams.replay.verify import verify
+from streams.replay.verification.verify import verify
 from tests.golden import __main__ as recording
 from tests.golden.corpus import FOLDER, archived, digests_of, goldens, recorded_digests
 from tests.golden.play import play

@@ -30,7 +30,7 @@ from streams.operate.runtime import STAGES, Runtime, open_runtime
 from streams.operate.stack import PartState, Stack
 from streams.operate.stack.settings import ENVIRONMENT_PREFIX
 from streams.replay.backtest import Backtest, backtest
-from streams.replay.verify import Verdict, verify
+from streams.replay.verification.verify import Verdict, verify
 
 SETTLE_SECONDS_MAX = 240.0
 LOOK_SECONDS = 0.1

@@ -6,7 +6,7 @@ from streams.domain.records import CommandKind, Order, OrderResult, OrderType, R
 from streams.operate.commands import Outcome
 from streams.operate.plan import Ask, settings_of
 from streams.operate.runtime import STAGES
-from streams.replay.verify import verify
+from streams.replay.verification.verify import verify
 from tests.operate.test_commands import Market
 
 

@@ -24,7 +24,7 @@ from streams.operate.plan import Ask, settings_of
 from streams.operate.runtime import STAGES
 from streams.operate.topics import create_session
 from streams.replay.summary import records_of
-from streams.replay.verify import verify
+from streams.replay.verification.verify import verify
 
 PUSHES_A_SECOND = 120  # of the three simulated symbols
 NOON = 1_704_110_400_000_000

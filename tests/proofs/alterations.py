@@ -10,7 +10,7 @@ from streams.log.codec import HEADER_LENGTH
 from streams.log.interface import Message, Partition
 from streams.log.layout import Layout
 from streams.log.memory import MemoryLog
-from streams.replay.verify import Divergence
+from streams.replay.verification.verify import Divergence
 
 KINDS = ("flip", "drop", "double", "insert", "swap")
 

@@ -10,8 +10,8 @@ import pytest
 from streams.domain.records import CommandKind
 from streams.log.layout import Layout
 from streams.operate.stack import Stack
-from streams.replay.checkpoint import check, take
-from streams.replay.verify import verify
+from streams.replay.checkpoints.checkpoint import check, take
+from streams.replay.verification.verify import verify
 from tests.exchange.sessions import recording
 from tests.golden.play import Played, play
 from tests.golden.sessions import halts

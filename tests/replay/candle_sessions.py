@@ -18,7 +18,7 @@ from streams.operate.plan import Ask, settings_of
 from streams.operate.runtime import STAGES
 from streams.operate.stack.settings import PROJECT_FOLDER
 from streams.replay.backtest import Backtest, backtest
-from streams.replay.verify import verify
+from streams.replay.verification.verify import verify
 
 MARKET_DATA = PROJECT_FOLDER / os.environ.get("CDB_MARKET_DATA", "../shared/market-data")
 KINDS = tuple(STAGES.values())

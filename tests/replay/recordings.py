@@ -10,7 +10,7 @@ from streams.log.archive import export
 from streams.log.codec import SchemaIds
 from streams.operate import sessions
 from streams.operate.runtime import STAGES
-from streams.replay.recorded import Recorded
+from streams.replay.recorded.recorded import Recorded
 from streams.replay.summary import records_of
 from tests.replay.test_backtest import CODEC, DRILL, Live, make_settings, play
 

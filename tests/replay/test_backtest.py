@@ -22,7 +22,7 @@ from streams.log.worker import Worker
 from streams.operate.runtime import STAGES
 from streams.operate.topics import create_session
 from streams.replay.backtest import Backtest, Given, backtest
-from streams.replay.verify import verify
+from streams.replay.verification.verify import verify
 
 START = 1_700_000_000_000_000
 CODEC = Codec.offline()

@@ -21,11 +21,11 @@ from streams.operate import sessions
 from streams.operate.laying import lay, new_headers
 from streams.operate.runtime import STAGES
 from streams.operate.topics import create_session
-from streams.replay.checkpoint import CHECKPOINT, check, damages, marks_of, read, take, write
-from streams.replay.merkle import MerkleTree, leaf_hash, node_hash
-from streams.replay.session_archive import export_session
-from streams.replay.signature import make_key, must_be_signed, signed
-from streams.replay.verify import verify
+from streams.replay.archive.session_archive import export_session
+from streams.replay.checkpoints.checkpoint import CHECKPOINT, check, damages, marks_of, read, take, write
+from streams.replay.checkpoints.merkle import MerkleTree, leaf_hash, node_hash
+from streams.replay.checkpoints.signature import make_key, must_be_signed, signed
+from streams.replay.verification.verify import verify
 from tests.golden.play import CODE, Played, play
 from tests.golden.sessions import halts
 

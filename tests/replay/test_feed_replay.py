@@ -8,7 +8,7 @@ from streams.exchange.wall import SystemWall
 from streams.operate.plan import Ask, settings_of
 from streams.operate.runtime import STAGES
 from streams.replay.backtest import backtest
-from streams.replay.verify import verify
+from streams.replay.verification.verify import verify
 
 
 @pytest.mark.parametrize("start_time", [0, 1, 1_704_067_200_000_000])

@@ -12,11 +12,11 @@ from streams.log.layout import Layout
 from streams.operate import sessions
 from streams.operate.runtime import STAGES
 from streams.operate.topics import sessions as sessions_on
-from streams.replay.checkpoint import damages
-from streams.replay.keeping import Duty, Kept, keep
-from streams.replay.part import Part
-from streams.replay.recorded import Recorded
-from streams.replay.verify import Progress, verify
+from streams.replay.archive.keeping import Duty, Kept, keep
+from streams.replay.checkpoints.checkpoint import damages
+from streams.replay.recorded.recorded import Recorded
+from streams.replay.verification.part import Part
+from streams.replay.verification.verify import Progress, verify
 from tests.golden.play import CODE, Played, play
 from tests.golden.sessions import crash
 from tests.proofs.alterations import altered

@@ -11,9 +11,9 @@ from streams.cli.__main__ import run
 from streams.cli.replay_run import Desk
 from streams.domain.records import Alert, Order, OrderResult, PortfolioSnapshot, Position, Side
 from streams.errors import ConfigError
-from streams.replay.expression import _CODES, Condition, Scene, subjects_of
-from streams.replay.moments import span_of
-from streams.replay.player import Happening, Player, Shown
+from streams.replay.questions.expression import _CODES, Condition, Scene, subjects_of
+from streams.replay.questions.moments import span_of
+from streams.replay.questions.player import Happening, Player, Shown
 from tests.replay.recordings import archived, calm, drilled, found, recorded, refused
 
 

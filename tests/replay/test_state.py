@@ -11,10 +11,10 @@ from streams.domain.records import CommandKind, OrderResult, PortfolioSnapshot
 from streams.errors import ConfigError, LogError, ReplayMismatch
 from streams.log.interface import Partition
 from streams.log.memory import MemoryLog
-from streams.replay.moments import moment_of, span_of
-from streams.replay.rerun import Rerun
-from streams.replay.search import first_offset, time_of
-from streams.replay.state import state_at
+from streams.replay.questions.moments import moment_of, span_of
+from streams.replay.questions.state import state_at
+from streams.replay.recorded.rerun import Rerun
+from streams.replay.recorded.search import first_offset, time_of
 from tests.replay.recordings import archived, calm, drilled, found, recorded
 from tests.replay.test_backtest import Live, make_settings, play
 

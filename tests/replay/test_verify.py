@@ -16,10 +16,10 @@ from streams.log.layout import Layout
 from streams.log.memory import MemoryLog
 from streams.log.read_only import ReadOnlyLog
 from streams.operate.runtime import STAGES
-from streams.replay.checkpoint import check, take
-from streams.replay.part import Part
-from streams.replay.patience import PatientLog
-from streams.replay.verify import Verdict, verify
+from streams.replay.checkpoints.checkpoint import check, take
+from streams.replay.recorded.patience import PatientLog
+from streams.replay.verification.part import Part
+from streams.replay.verification.verify import Verdict, verify
 from tests.golden.play import CODE, Played, play
 from tests.golden.sessions import START, halts
 from tests.proofs.alterations import altered

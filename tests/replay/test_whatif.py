@@ -16,9 +16,9 @@ from streams.log.canonical import LEFT_OUT, canonical_records, compared_topics
 from streams.log.interface import Log
 from streams.operate.plan import with_strategies
 from streams.replay.backtest import Given, backtest
-from streams.replay.other_settings import made_again
-from streams.replay.settings_changed import assignments, changed
-from streams.replay.whatif import WhatIf, compared
+from streams.replay.whatif.comparison import WhatIf, compared
+from streams.replay.whatif.other_settings import made_again
+from streams.replay.whatif.settings_changed import assignments, changed
 from tests.replay.recordings import CODEC, archived, drilled, found, recorded
 from tests.replay.test_backtest import KINDS, Live
 from tests.replay.test_state import Shortened

@@ -12,12 +12,12 @@ from streams.domain.records import Alert, LedgerEntry, Mark, Order, OrderResult,
 from streams.errors import ConfigError
 from streams.log.interface import Message, Partition
 from streams.log.journal import read_range
-from streams.replay.chain import Link, why
-from streams.replay.decision import Decision
-from streams.replay.places import Placed, Places, TakenCommand, TimerCause
-from streams.replay.search import first_offset
-from streams.replay.settings_changed import changed
-from streams.replay.whynot import whynot
+from streams.replay.questions.chain import Link, why
+from streams.replay.questions.decision import Decision
+from streams.replay.questions.places import Placed, Places, TakenCommand, TimerCause
+from streams.replay.questions.whynot import whynot
+from streams.replay.recorded.search import first_offset
+from streams.replay.whatif.settings_changed import changed
 from tests.replay.recordings import CODEC, archived, drilled, found, recorded, refused
 
 TOPICS = (

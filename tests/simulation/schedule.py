@@ -19,7 +19,7 @@ from streams.log.layout import FEED_TOPICS, Layout
 from streams.log.memory import MemoryLog
 from streams.log.worker import Worker
 from streams.operate.topics import create_session
-from streams.replay.verify import verify
+from streams.replay.verification.verify import verify
 from streams.stages.contract import StageFactory
 from streams.stages.execution import ExecutionStage
 from streams.stages.risk import RiskStage

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from streams.domain.records import CommandKind
 from streams.log.journal import read_range
-from streams.replay.verify import verify
+from streams.replay.verification.verify import verify
 from tests.simulation.market import make_market, make_settings
 from tests.simulation.schedule import STAGES, TAIL, Simulation, data_of
 

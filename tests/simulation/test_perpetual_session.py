@@ -22,7 +22,7 @@ from streams.log.layout import Layout
 from streams.log.memory import MemoryLog
 from streams.log.memory_host import make_workers, run_turns
 from streams.operate.topics import create_session
-from streams.replay.verify import Verdict, verify
+from streams.replay.verification.verify import Verdict, verify
 from streams.stages.contract import Event, Output, StageFactory
 from streams.stages.execution import ExecutionStage
 from streams.stages.risk import RiskStage

@@ -19,7 +19,7 @@ from streams.log.memory_host import make_workers, run_turns
 from streams.log.takeover import taken_commands
 from streams.operate.topics import create_session
 from streams.replay.backtest import put_commands
-from streams.replay.recorded import Recorded
+from streams.replay.recorded.recorded import Recorded
 
 READ_MAX = 4000
 

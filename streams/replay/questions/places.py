@@ -16,8 +16,8 @@ from streams.errors import ConfigError, DecodeError
 from streams.log.interface import Message, Partition
 from streams.log.journal import read_range
 from streams.log.layout import FEED_TOPICS
-from streams.replay.recorded import Recorded
-from streams.replay.search import first_offset
+from streams.replay.recorded.recorded import Recorded
+from streams.replay.recorded.search import first_offset
 from streams.stages.contract import Stage
 
 MILLISECOND = 1000

@@ -15,7 +15,7 @@ from streams.log.codec import Codec
 from streams.log.interface import Log, Message, Partition
 from streams.log.journal import read_range
 from streams.log.layout import Layout
-from streams.replay.journal_check import Divergence
+from streams.replay.verification.journal_check import Divergence
 
 
 class Letters:

@@ -11,7 +11,7 @@ from streams.log.codec import Codec
 from streams.log.interface import Log
 from streams.log.journal import read_range
 from streams.log.layout import Layout
-from streams.replay.journal_check import Divergence
+from streams.replay.verification.journal_check import Divergence
 
 # The first says that the session is open, the second that it has ended.
 _STATUSES = ("OPEN", "ENDED")

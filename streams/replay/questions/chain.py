@@ -10,8 +10,8 @@ from collections.abc import Collection
 from typing import NamedTuple
 
 from streams.domain.records import Alert, Allocation, LedgerEntry, MarketData, Order, OrderResult, PortfolioSnapshot, Position
-from streams.replay.places import Cause, Placed, Places, TakenCommand, TimerCause
-from streams.replay.recorded import Recorded
+from streams.replay.questions.places import Cause, Placed, Places, TakenCommand, TimerCause
+from streams.replay.recorded.recorded import Recorded
 
 # A chain of fills that stop each other out ends somewhere; this only keeps a tree readable.
 LINKS_MAX = 40

@@ -24,8 +24,8 @@ from streams.domain.risk.proposal import Correlated, Finding, Proposal
 from streams.domain.risk.registry import findings_of
 from streams.domain.risk.state import Account, InFlight, Market, RiskState, Rules
 from streams.domain.risk.step import Step
-from streams.replay.recorded import Recorded
-from streams.replay.rerun import Rerun
+from streams.replay.recorded.recorded import Recorded
+from streams.replay.recorded.rerun import Rerun
 from streams.stages.execution import ExecutionState
 from streams.stages.signals import SignalsStage, SignalsState
 from streams.stages.state import encode_state, state_digest

@@ -19,12 +19,12 @@ from streams.log.interface import Log, Message, Partition
 from streams.log.journal import newest_snapshot, positions_of, read_range, taken_of
 from streams.log.layout import Layout
 from streams.log.task import Task
-from streams.replay.commands_check import commands_taken
-from streams.replay.journal_check import Divergence, Journal, Link
-from streams.replay.letters import Letters
-from streams.replay.part import Part
-from streams.replay.rerun import MICROSECONDS, Stepping
-from streams.replay.snapshots_check import Snapshots
+from streams.replay.recorded.rerun import MICROSECONDS, Stepping
+from streams.replay.verification.commands_check import commands_taken
+from streams.replay.verification.journal_check import Divergence, Journal, Link
+from streams.replay.verification.letters import Letters
+from streams.replay.verification.part import Part
+from streams.replay.verification.snapshots_check import Snapshots
 from streams.stages.contract import Stage
 
 # The task's name, events stepped so far, and the share (0..1) of the task's own market time that is done.

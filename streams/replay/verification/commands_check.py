@@ -13,8 +13,8 @@ from streams.log.codec import HEADER_LENGTH, Codec
 from streams.log.interface import Log, Message
 from streams.log.journal import backwards, read_range
 from streams.log.layout import Layout
-from streams.replay.journal_check import Divergence
-from streams.replay.letters import Letters
+from streams.replay.verification.journal_check import Divergence
+from streams.replay.verification.letters import Letters
 
 
 def commands_taken(

@@ -12,7 +12,7 @@ from streams.errors import LogError
 from streams.log.archive import About, ArchiveLog, describe, export
 from streams.log.codec import Codec, SchemaIds
 from streams.log.interface import Log, Partition
-from streams.replay import checkpoint as checkpoints
+from streams.replay.checkpoints import checkpoint as checkpoints
 
 Told = Callable[[str, int], None]
 

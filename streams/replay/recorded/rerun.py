@@ -19,8 +19,8 @@ from streams.log.journal import READ_WAIT_S, FoundSnapshot, newest_snapshot, pos
 from streams.log.layout import Layout
 from streams.log.takeover import taken_commands
 from streams.log.task import Task
-from streams.replay.recorded import Recorded
-from streams.replay.search import first_offset
+from streams.replay.recorded.recorded import Recorded
+from streams.replay.recorded.search import first_offset
 from streams.stages.contract import Stage
 
 READ_MAX = 4000

@@ -16,10 +16,10 @@ from streams.domain.parameters import SessionSettings
 from streams.domain.records import Order, OrderType
 from streams.domain.risk.state import RiskState, new_account
 from streams.errors import ConfigError, ReplayMismatch
-from streams.replay.observed import Observed
-from streams.replay.places import Placed
-from streams.replay.recorded import Recorded
-from streams.replay.rerun import Rerun
+from streams.replay.questions.places import Placed
+from streams.replay.recorded.observed import Observed
+from streams.replay.recorded.recorded import Recorded
+from streams.replay.recorded.rerun import Rerun
 from streams.stages.contract import Event
 
 _NAMED_BY_TASK = ("event_id", "causation_id", "correlation_id", "session")

@@ -19,11 +19,11 @@ from streams.log.codec import SchemaIds
 from streams.log.interface import Log, Partition
 from streams.operate.sessions import ENDED
 from streams.operate.topics import delete_session
-from streams.replay.checkpoint import codec_of, damages, topics_of
-from streams.replay.part import Part
-from streams.replay.recorded import Recorded
-from streams.replay.session_archive import Told, export_session
-from streams.replay.verify import Progress, Verdict, verify
+from streams.replay.archive.session_archive import Told, export_session
+from streams.replay.checkpoints.checkpoint import codec_of, damages, topics_of
+from streams.replay.recorded.recorded import Recorded
+from streams.replay.verification.part import Part
+from streams.replay.verification.verify import Progress, Verdict, verify
 from streams.stages.contract import StageFactory
 
 VERIFIED = "verified.json"

@@ -20,8 +20,8 @@ from streams.log.codec import HEADER_LENGTH, Codec, SchemaIds
 from streams.log.interface import Log, Message, Partition
 from streams.log.journal import read_range
 from streams.operate.laying import FILLER_HEADER
-from streams.replay.journal_check import Divergence
-from streams.replay.merkle import MerkleTree, leaf_hash
+from streams.replay.checkpoints.merkle import MerkleTree, leaf_hash
+from streams.replay.verification.journal_check import Divergence
 
 VERSION = 1
 CHECKPOINT = "checkpoint.json"

@@ -15,10 +15,10 @@ from streams.domain.records import MarketData, PortfolioSnapshot, Record
 from streams.domain.risk.accounting import state_portfolio
 from streams.domain.risk.state import RiskState
 from streams.domain.risk.step import Step
-from streams.replay.expression import Condition, Scene, subjects_of
-from streams.replay.observed import Observed
-from streams.replay.recorded import Recorded
-from streams.replay.rerun import Rerun
+from streams.replay.questions.expression import Condition, Scene, subjects_of
+from streams.replay.recorded.observed import Observed
+from streams.replay.recorded.recorded import Recorded
+from streams.replay.recorded.rerun import Rerun
 from streams.stages.contract import Event, Stage
 
 

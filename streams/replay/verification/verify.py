@@ -18,12 +18,12 @@ from streams.domain.records import DeadLetter
 from streams.log.codec import Codec
 from streams.log.interface import Log
 from streams.log.layout import Layout
-from streams.replay.feed_replay import FeedReplay
-from streams.replay.journal_check import Divergence
-from streams.replay.letters import Letters
-from streams.replay.part import WHOLE, Part
-from streams.replay.session_check import session_record
-from streams.replay.task_replay import TaskReplay
+from streams.replay.verification.feed_replay import FeedReplay
+from streams.replay.verification.journal_check import Divergence
+from streams.replay.verification.letters import Letters
+from streams.replay.verification.part import WHOLE, Part
+from streams.replay.verification.session_check import session_record
+from streams.replay.verification.task_replay import TaskReplay
 from streams.stages.contract import StageFactory
 
 

@@ -16,10 +16,10 @@ from pydantic import BaseModel
 from streams.domain.parameters import SessionSettings
 from streams.domain.records import Order
 from streams.errors import ConfigError
-from streams.replay.decision import Decision, checks_of
-from streams.replay.places import Places
-from streams.replay.recorded import Recorded
-from streams.replay.settings_changed import changed, value_of
+from streams.replay.questions.decision import Decision, checks_of
+from streams.replay.questions.places import Places
+from streams.replay.recorded.recorded import Recorded
+from streams.replay.whatif.settings_changed import changed, value_of
 
 TOGETHER_MAX = 8
 FINE, COARSE, WHOLE = Decimal("0.000001"), Decimal("0.01"), Decimal(1)

@@ -11,7 +11,7 @@ from streams.log.batch import Cut
 from streams.log.codec import Codec
 from streams.log.interface import Log, Message, Partition
 from streams.log.journal import CHUNK_BYTES_MAX, read_range
-from streams.replay.journal_check import Divergence
+from streams.replay.verification.journal_check import Divergence
 from streams.stages.state import state_digest
 
 Chunk = tuple[Message, SnapshotChunk]

@@ -18,9 +18,9 @@ from streams.domain.risk.state import Account, RiskState
 from streams.domain.statistics import RoundTrip, round_trips
 from streams.errors import DecodeError
 from streams.log.journal import read_range
-from streams.replay.places import Placed
-from streams.replay.recorded import Recorded
-from streams.replay.rerun import Rerun
+from streams.replay.questions.places import Placed
+from streams.replay.recorded.recorded import Recorded
+from streams.replay.recorded.rerun import Rerun
 
 # In the order in which one leads to the next, at one time.
 COMPARED = ("regimes", "signals", "orders", "order_results")

@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from streams.errors import ConfigError, LogError
-from streams.replay.checkpoint import Checkpoint
+from streams.replay.checkpoints.checkpoint import Checkpoint
 
 
 def make_key(path: Path) -> Path:

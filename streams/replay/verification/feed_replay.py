@@ -21,9 +21,9 @@ from streams.log.head import head_of
 from streams.log.interface import Log, Message, Partition
 from streams.log.journal import read_range
 from streams.log.layout import FEED_TOPICS, Layout
-from streams.replay.journal_check import ANY, Divergence, Journal, Link
-from streams.replay.letters import Letters
-from streams.replay.part import Part
+from streams.replay.verification.journal_check import ANY, Divergence, Journal, Link
+from streams.replay.verification.letters import Letters
+from streams.replay.verification.part import Part
 
 # As the writer puts them where they share a time, which at the first moment (time 0) instruments and a push may.
 _RANKS = {"instruments": 0, "funding": 1, "market_data": 2}

@@ -13,7 +13,7 @@ from typing import NamedTuple
 from streams.errors import ConfigError
 from streams.log.interface import Message, Partition
 from streams.log.journal import read_range
-from streams.replay.recorded import Recorded
+from streams.replay.recorded.recorded import Recorded
 
 MICROSECONDS = 1_000_000
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
