@@ -15,13 +15,13 @@ from streams.cli.keys import Keys, keys_of_terminal
 from streams.cli.options import Bootstrap, Registry, Session
 from streams.cli.replay_source import Archive, Source, recorded_session
 from streams.cli.replay_state import plain, print_state
-from streams.cli.replay_why import words_of
 from streams.errors import ConfigError
 from streams.exchange.pacing import SPEED_MAX, speed_of
 from streams.replay.questions.expression import Condition
 from streams.replay.questions.moments import MICROSECONDS, moment_of, shown, span_of
 from streams.replay.questions.player import Happening, Player
 from streams.replay.questions.state import state_at
+from streams.replay.questions.wording import words_of
 from streams.replay.recorded.recorded import Recorded
 
 SHOWN = ("orders", "order_results", "positions", "alerts")

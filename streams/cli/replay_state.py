@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from decimal import Decimal
 from itertools import islice
 from typing import Annotated, Any
 
@@ -18,6 +17,7 @@ from streams.domain.book import Book, top, visible
 from streams.domain.records import Side
 from streams.replay.questions.moments import FORMS, moment_of, shown, span_of
 from streams.replay.questions.state import Limit, PendingOrder, SessionState, state_at
+from streams.replay.questions.wording import number
 
 LEVELS_SHOWN, LEVELS_IN_JSON = 3, 25
 
@@ -109,14 +109,6 @@ def print_state(state: SessionState, console: Console) -> None:
             console.print(table)
     for one in state.strategies:
         console.print(f"[bold]{one.strategy} {one.symbol}[/]: {one.words}", highlight=False)
-
-
-def number(value: Decimal | None, places: int = 8) -> str:
-    """A decimal for people: grouped, at most `places` places, no trailing zeros; a dash for none."""
-    if value is None:
-        return "–"
-    text = f"{value:,.{places}f}"
-    return text.rstrip("0").rstrip(".") if "." in text else text
 
 
 def table_of(title: str, *columns: str) -> Table:

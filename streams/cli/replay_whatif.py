@@ -14,8 +14,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from streams.cli.options import Bootstrap, Registry, Session
 from streams.cli.replay_source import Archive, Source, recorded_session
-from streams.cli.replay_state import number, plain, table_of
-from streams.cli.replay_why import words_of
+from streams.cli.replay_state import plain, table_of
 from streams.domain.parameters import SessionSettings
 from streams.errors import ConfigError
 from streams.operate import sessions
@@ -23,6 +22,7 @@ from streams.operate.plan import with_strategies
 from streams.operate.runtime import code_version
 from streams.replay.questions.moments import shown
 from streams.replay.questions.places import Placed
+from streams.replay.questions.wording import number, words_of
 from streams.replay.recorded.recorded import Recorded
 from streams.replay.whatif.comparison import AccountChange, Changed, WhatIf, compared
 from streams.replay.whatif.other_settings import made_again

@@ -13,12 +13,13 @@ from rich.table import Table
 
 from streams.cli.options import Bootstrap, Registry
 from streams.cli.replay_source import Archive, Source, recorded_session
-from streams.cli.replay_state import number, plain
+from streams.cli.replay_state import plain
 from streams.cli.replay_why import ID, AsJson
 from streams.domain.ids import session_of
 from streams.domain.risk.codes import RejectionCode
 from streams.replay.questions.moments import shown
 from streams.replay.questions.whynot import Change, WhyNot, whynot
+from streams.replay.questions.wording import number
 
 
 def whynot_command(
