@@ -45,14 +45,15 @@ def main(
     count: Annotated[
         int | None, typer.Option(min=1, help="At most so many cases (soak, mutants), examples of each property (fuzz).")
     ] = None,
+    only: Annotated[str, typer.Option(metavar="TEXT", help="Only the cases whose names hold it, as pytest's -k takes it.")] = "",
     jobs: Annotated[int, typer.Option(min=1, help="How many mutants run at once.")] = os.cpu_count() or 1,
     as_json: Annotated[bool, typer.Option("--json", help="The outcome on standard output.")] = False,
 ) -> None:
-    """A proof that was interrupted goes on where it was, as long as seed, count and commit are the same."""
+    """A proof that was interrupted goes on where it was, as long as seed, count, choice and commit are the same."""
     recipe = RECIPES[kind]
-    with Tier(kind.value, seed=seed, count=count or recipe.count, jobs=jobs) as tier:
+    with Tier(kind.value, seed=seed, count=count or recipe.count, only=only, jobs=jobs) as tier:
         # Without pytest's own terminal, the bar is all there is to see.
-        common = ["-p", "no:terminal", "-p", "no:cacheprovider"]
+        common = ["-p", "no:terminal", "-p", "no:cacheprovider", "-k", only]
         pytest.main([*recipe.arguments(seed), *common], plugins=[*recipe.plugins(tier), tier])
     code = tier.finish()
     if as_json:

@@ -1,4 +1,6 @@
-"""What the soak is made of: kills on the real stack, seeded sessions in memory, alterations that a replay must find."""
+"""
+What the soak is made of: kills and rebalances on the real stack, seeded sessions in memory, alterations that a replay must find.
+"""
 
 from typing import NamedTuple
 
@@ -7,7 +9,8 @@ import pytest
 from tests.kafka.story import PARTS, PROCESSES
 from tests.proofs.tier import Tier
 
-KILLS, SIMULATIONS, ALTERATIONS = 10, 50, 200
+# How many of each; a session of kills or of three workers takes most of a minute, the others seconds.
+KILLS, WORKERS, SIMULATIONS, ALTERATIONS = 10, 50, 50, 200
 
 # Who is killed in one session, each at a moment of its own.
 VICTIMS = {"processes": PROCESSES, "parts": PARTS}
@@ -28,6 +31,7 @@ class Case(NamedTuple):
 def all_cases() -> list[Case]:
     """Mixed, so that any number of them from the first on holds each kind in its share."""
     found = [Case("kills", subject, number, KILLS) for subject in VICTIMS for number in range(KILLS)]
+    found += [Case("workers", "", number, WORKERS) for number in range(WORKERS)]
     found += [Case("simulation", "", number, SIMULATIONS) for number in range(SIMULATIONS)]
     found += [Case("alteration", "", number, ALTERATIONS) for number in range(ALTERATIONS)]
     found.append(Case("outage", "", 0, 1))
@@ -41,18 +45,23 @@ class Soak:
     """A pytest plugin that gives the tests of `soak_cases` their cases."""
 
     def __init__(self, tier: Tier) -> None:
-        self._seed = tier.seed
-        self._cases = all_cases()[: tier.count]
+        self._seed, self._count = tier.seed, tier.count
+        self._places = {case: place for place, case in enumerate(all_cases())}
 
     def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
         if "case" not in metafunc.fixturenames:
             return
-        own = [case for case in self._cases if metafunc.function.__name__.startswith(f"test_{case.test}_")]
+        own = [case for case in self._places if metafunc.function.__name__.startswith(f"test_{case.test}_")]
         metafunc.parametrize("case", own, ids=str)
 
+    @pytest.hookimpl(trylast=True)
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
-        """A kind without a case leaves a skipped item behind, which nobody asked for."""
-        items[:] = [item for item in items if isinstance(getattr(item, "callspec", None) and item.callspec.params["case"], Case)]  # type: ignore[attr-defined]
+        """The first ones of those that are left; each kind together, as its fixtures want it."""
+        first = sorted(items, key=self._place)[: self._count]
+        items[:] = [item for item in items if item in first]
+
+    def _place(self, item: pytest.Item) -> int:
+        return self._places[item.callspec.params["case"]]  # type: ignore[attr-defined]
 
     @pytest.fixture(scope="session")
     def seed(self) -> int:

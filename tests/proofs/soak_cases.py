@@ -17,6 +17,7 @@ from tests.golden.play import Played, play
 from tests.golden.sessions import halts
 from tests.kafka.outage import feed_dies_and_returns
 from tests.kafka.story import Theatre, busy_settings, kills_of, survives, theatre_on
+from tests.kafka.three_workers import three_workers_verify_equal
 from tests.proofs.alterations import altered
 from tests.proofs.soak import VICTIMS, Case
 from tests.simulation.market import make_market, make_settings
@@ -38,6 +39,13 @@ def test_kills_at_random_moments_change_no_byte(case: Case, seed: int, theatre: 
     files = [Path(recording("spot_btcusdt")), Path(recording("spot_ethusdt"))]
     settings = busy_settings(fresh_session(), files, seconds=MARKET_SECONDS, partitions=1 + case.number % 2)
     survives(theatre, settings, kills_of(f"{seed} {case}", VICTIMS[case.subject]), speed="2x")
+
+
+def test_workers_of_three_that_die_leave_and_join_under_commands_and_a_silent_market_verify_equal(
+    case: Case, seed: int, theatre: Theatre, fresh_session: Callable[[], str], tmp_path: Path
+) -> None:
+    files = [Path(recording("spot_btcusdt")), Path(recording("spot_ethusdt"))]
+    three_workers_verify_equal(theatre, fresh_session(), files, tmp_path, f"{seed} {case}")
 
 
 def test_outage_of_a_minute_is_told_within_35_s(case: Case, seed: int, theatre: Theatre, fresh_session: Callable[[], str]) -> None:

@@ -2,7 +2,7 @@
 One tier of proofs as a pytest run: its items are the cases, and this plugin counts them.
 
 A run that is interrupted goes on where it was: `build/proofs/<tier>.state.json` holds each finished case, and counts for the
-same seed, count and commit only. The outcome is `build/proofs/<tier>.json`.
+same seed, count, choice and commit only. The outcome is `build/proofs/<tier>.json`.
 """
 
 import json
@@ -23,11 +23,12 @@ class Tier:
     """
     A pytest plugin. `asked` cases were collected, `run` came to an end with a verdict; a skipped one did not.
 
-    `count` bounds the tier, in its own unit; `jobs`: how many cases may run at once; `failures`: case to the end of its report.
+    `count` bounds the tier, in its own unit; `only`: the cases whose names hold it; `jobs`: how many cases may run at once;
+    `failures`: case to the end of its report.
     """
 
-    def __init__(self, name: str, *, seed: int, count: int, jobs: int = 1, folder: Path = PROOFS_FOLDER) -> None:
-        self.name, self.seed, self.count, self.jobs = name, seed, count, jobs
+    def __init__(self, name: str, *, seed: int, count: int, only: str = "", jobs: int = 1, folder: Path = PROOFS_FOLDER) -> None:
+        self.name, self.seed, self.count, self.only, self.jobs = name, seed, count, only, jobs
         self.asked = 0
         self.failures: dict[str, str] = {}
         self.details: dict[str, int] = {}
@@ -86,7 +87,7 @@ class Tier:
         """What was asked, what came of it."""
         return {
             "tier": self.name, "asked": self.asked, "run": self.run, "failed": len(self.failures), "seed": self.seed,
-            "count": self.count, "commit": self._commit, "duration": round(self._duration(), 1), **self.details,
+            "count": self.count, "only": self.only, "commit": self._commit, "duration": round(self._duration(), 1), **self.details,
             "failures": self.failures, "skipped": self._skipped,
         }  # fmt: skip
 
@@ -101,7 +102,7 @@ class Tier:
         return self._seconds + time.monotonic() - self._began
 
     def _key(self) -> dict[str, Any]:
-        return {"seed": self.seed, "count": self.count, "commit": self._commit}
+        return {"seed": self.seed, "count": self.count, "only": self.only, "commit": self._commit}
 
     def _resume(self) -> None:
         if not self._state_file.is_file():
