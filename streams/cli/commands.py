@@ -18,7 +18,7 @@ from streams.domain.risk.commands import EVERY_ACCOUNT
 from streams.errors import ConfigError
 from streams.operate import sessions
 from streams.operate.commands import Confirmation, Outcome, Request, send
-from streams.operate.runtime import open_runtime
+from streams.operate.runtime import joined_session, open_runtime
 
 WAIT_SECONDS_MAX = 30.0
 
@@ -144,7 +144,7 @@ def _carry_out(
     """Sends, waits for the journals, shows what each account's risk said. Raises: typer.Exit 1 unless all took it."""
     with open_runtime(connection_of(context, bootstrap=bootstrap, registry=registry), client_id="cdb-operator") as runtime:
         log, codec = runtime.log, runtime.codec
-        settings = sessions.read(log, codec, session)
+        settings = joined_session(runtime, session)
         if sessions.manifest(log, codec, session).status == sessions.ENDED:
             raise ConfigError(f"SESSION must be one that is open, was {session}, which has ended: nobody takes commands there")
         sent = send(log, codec, settings, request, now=time.time_ns() // 1000)

@@ -17,7 +17,7 @@ from streams.exchange.pacing import Outcome
 from streams.exchange.service import FeedService
 from streams.exchange.timekeeper import Timekeeper
 from streams.exchange.wall import SystemWall
-from streams.operate.runtime import open_runtime, session_settings
+from streams.operate.runtime import joined_session, open_runtime
 
 logger = logging.getLogger(__name__)
 
@@ -51,7 +51,7 @@ def feed(
 
     connection = connection_of(context, bootstrap=bootstrap, registry=registry)
     with open_runtime(connection, client_id=f"{session}-feed") as runtime:
-        settings = session_settings(runtime, session)
+        settings = joined_session(runtime, session)
         service = FeedService(
             runtime.log, runtime.codec, settings, SystemWall(stop_on_signals()), speed=speed,
             code_version=runtime.code_version, take_over=take_over,
@@ -77,7 +77,7 @@ def timekeeper(
     """
     connection = connection_of(context, bootstrap=bootstrap, registry=registry)
     with open_runtime(connection, client_id=f"{session}-timekeeper") as runtime:
-        settings = session_settings(runtime, session)
+        settings = joined_session(runtime, session)
         wall = SystemWall(stop_on_signals())
         Timekeeper(runtime.log, runtime.codec, settings, wall, code_version=runtime.code_version).run()
 

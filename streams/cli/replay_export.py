@@ -19,7 +19,6 @@ from streams.domain.parameters import SessionSettings
 from streams.errors import ConfigError
 from streams.exchange.wall import SystemWall
 from streams.log.archive import ArchiveLog, read_manifest
-from streams.log.codec import SchemaIds
 from streams.operate import sessions, topics
 from streams.operate.laying import lay, new_headers
 from streams.operate.runtime import code_version, open_runtime
@@ -103,7 +102,7 @@ def import_command(
     with open_runtime(connection_of(context, bootstrap=bootstrap, registry=registry), client_id="cdb-import") as runtime:
         if topics.topic_name(about.session, "session") in runtime.log.topics():
             raise ConfigError(f"session {about.session} must not be on the log yet, is: cdb sessions rm {about.session} removes it")
-        headers = new_headers(SchemaIds(about.schema_ids, about.schemas), runtime.schema_ids)
+        headers = new_headers(about.written(), runtime.schema_ids)
         topics.create_session(runtime.log, about.session, feeds=settings.partitions, risk=settings.risk_tasks)
         columns = (SpinnerColumn(), TextColumn("laying records"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
         with Progress(*columns, console=console, transient=True) as bar:

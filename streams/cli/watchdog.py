@@ -11,7 +11,7 @@ from streams.cli.options import Session, connection_of, stack_of
 from streams.exchange.timekeeper import Timekeeper
 from streams.exchange.wall import SystemWall
 from streams.operate.dead_letters import ConnectDeadLetters
-from streams.operate.runtime import open_runtime, session_settings
+from streams.operate.runtime import joined_session, open_runtime
 from streams.operate.sink import Sink
 from streams.operate.watchdog import Aside, Duty, SinkKeeper, StackKeeper, watch
 
@@ -39,7 +39,7 @@ def watchdog(
         # Without broker and registry there is nothing to watch with.
         keeper.turn()
     with open_runtime(connection, client_id=f"{session}-watchdog") as runtime:
-        settings = session_settings(runtime, session)
+        settings = joined_session(runtime, session)
         timekeeper = Timekeeper(runtime.log, runtime.codec, settings, wall, code_version=runtime.code_version)
         asides = {"sink": Aside("sink", 2.0, SinkKeeper(Sink(endpoints.connect_url), endpoints.registry_health_url).turn)}
         if mend:

@@ -11,7 +11,7 @@ from streams.cli.options import Bootstrap, Host, Registry, Session, connection_o
 from streams.domain.parameters import SessionSettings
 from streams.log.worker import Worker
 from streams.operate.connection import Connection
-from streams.operate.runtime import STAGES, Runtime, open_runtime, session_settings
+from streams.operate.runtime import STAGES, Runtime, joined_session, open_runtime
 
 if TYPE_CHECKING:
     from streams.agents.app import StageSetup
@@ -56,7 +56,7 @@ def worker(
     connection = connection_of(context, bootstrap=bootstrap, registry=registry)
     names = list(STAGES) if stage is StageChoice.ALL else [stage.value]
     with open_runtime(connection, client_id=f"{session}-{stage.value}-{slot}") as runtime:
-        settings = session_settings(runtime, session)
+        settings = joined_session(runtime, session)
         run(
             _setup(runtime, connection, settings, name, slot, host, AGENTS[name].PORT if port is None else port + number)
             for number, name in enumerate(names)

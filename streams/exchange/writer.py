@@ -28,7 +28,7 @@ from streams.exchange.push import FundingNotice, Position, Push
 from streams.log.batch import NO_DIGEST, chained, record_check
 from streams.log.codec import HEADER_LENGTH, Codec
 from streams.log.interface import Log, Partition, watermark_headers
-from streams.log.journal import entry_digest, newest_entry, settle
+from streams.log.journal import entry_digest, newest, settle
 from streams.log.layout import FEED_TOPICS, Layout
 from streams.stages.state import decode_state, encode_state
 
@@ -109,11 +109,12 @@ class FeedWriter:
 
     def _recover(self, log: Log) -> None:
         settle(log, self._writer, self.layout.journal(STAGE, TASK))
-        entry = newest_entry(log, self.layout.journal(STAGE, TASK), self._codec)
+        found = newest(log, self.layout.journal(STAGE, TASK), self._codec)
+        entry = found.entry if found else None
         self.outputs_count = entry.outputs_count if entry else 0
         self.outputs_digest = entry.outputs_digest if entry else NO_DIGEST
         self._sequence = entry.sequence + 1 if entry else 0
-        self._previous_digest = entry_digest(self._codec.payload(entry)) if entry else NO_DIGEST
+        self._previous_digest = found.digest if found else NO_DIGEST
         if entry and entry.settings_digest != self._settings_digest:
             raise ConfigError(
                 f"session {self.settings.session} must go on with the settings it was made with "

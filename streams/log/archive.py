@@ -26,6 +26,7 @@ from fastavro.write import Writer as AvroWriter
 from streams.errors import LogError
 from streams.log.archive_reader import ArchiveReader, PartitionEntry, messages
 from streams.log.interface import Log, Member, Message, Partition, Reader, Writer
+from streams.log.schema_ids import SchemaIds
 
 MANIFEST = "manifest.json"
 
@@ -60,6 +61,10 @@ class About(msgspec.Struct, frozen=True):
     root: str
     schema_ids: dict[str, int]
     schemas: dict[int, tuple[str, str]]
+
+    def written(self) -> SchemaIds:
+        """What its records' headers stand for."""
+        return SchemaIds(self.schema_ids, self.schemas).completed()
 
 
 class Manifest(msgspec.Struct, frozen=True):
@@ -229,7 +234,9 @@ class ArchiveLog:
         self._entries: dict[Partition, PartitionEntry] = {}
         self._verified: set[Partition] = set()
         self._topics: dict[str, int] = {}
-        for topic, entries in read_manifest(folder).topics.items():
+        manifest = read_manifest(folder)
+        self.about = manifest.about
+        for topic, entries in manifest.topics.items():
             self._topics[topic] = len(entries)
             for number, entry in enumerate(entries):
                 if entry is None:
@@ -308,5 +315,3 @@ class ArchiveLog:
 
     def _refuse(self, what: str) -> NoReturn:
         raise LogError(f"{what}: archive {self._folder} is read-only, exports write it")
-
-

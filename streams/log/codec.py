@@ -10,75 +10,48 @@ Rules that semantics ask for (prices above zero and so on) are `streams.domain.r
 """
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from copy import copy
-from decimal import Context, Decimal, Inexact, InvalidOperation
-from enum import Enum
-from functools import lru_cache, partial
+from decimal import Inexact, InvalidOperation
+from functools import lru_cache
 from io import BytesIO
-from types import NoneType
-from typing import Any, NamedTuple, get_args, get_origin, get_type_hints
+from typing import Any
 
 import msgspec
 from fastavro import parse_schema, schemaless_reader, schemaless_writer
 from fastavro.read import SchemaResolutionError
 
 import schemas
-from streams.domain.money import SCALE, UNIT
+from streams.domain.money import SCALE
 from streams.domain.records import RECORDS, Record
 from streams.domain.rules import broken_rule
 from streams.errors import DecodeError
 from streams.log import compiled
+from streams.log.avro_values import DIGITS_MAX, bare, conversions, decimal_bytes, decimal_value, decoded, encoded, in_terms_of
+from streams.log.schema_ids import SchemaIds, identity, newest_text
+
+__all__ = ["DIGITS_MAX", "HEADER_LENGTH", "Codec", "SchemaIds"]
 
 HEADER_LENGTH = 5
-VERSION_STEP = 1000
-DIGITS_MAX = 38
-
-# Inexact and InvalidOperation are trapped, so `quantize` refuses a 13th decimal place and a 39th digit instead of rounding.
-_STRICT = Context(prec=DIGITS_MAX, traps=[Inexact, InvalidOperation])
-_PLACES = Decimal(SCALE)
-_UNITS_IN_ONE = 10**SCALE
-_UNSCALED_END = 10**DIGITS_MAX
-
-_NOT_FOR_FASTAVRO = frozenset({"logicalType", "precision", "scale", "connect.name", "doc"})
 
 # Everything fastavro and the conversions raise on bytes that are no such record (found by flipping and cutting bytes).
 _UNDECODABLE = (
     EOFError, ValueError, IndexError, KeyError, TypeError, OverflowError, MemoryError, SchemaResolutionError,
 )
 
-Convert = Callable[[Any], Any]
-
-
-class SchemaIds(NamedTuple):
-    """Which id stands in the header for each record, and what every id was written with."""
-
-    ids: Mapping[str, int]  # record name -> id that we write
-    writers: Mapping[int, tuple[str, str]]  # id -> (record name, writer's schema as JSON text), older versions included
-
-    @classmethod
-    def offline(cls) -> "SchemaIds":
-        """
-        Ids for logs that no registry knows (memory, simulation): 1..n in the order of `RECORDS`, and as many thousands more as a
-        version has before it.
-        """
-        ids, writers = {}, {}
-        for place, name in enumerate(RECORDS, start=1):
-            for version in schemas.released(name):
-                ids[name] = place + (version.number - 1) * VERSION_STEP
-                writers[ids[name]] = (name, version.text)
-        return cls(ids, writers)
-
 
 class Codec:
-    """Encodes with the newest schema of each record; decodes every version that `SchemaIds` names."""
+    """Encodes each record with the schema that its id stands for; decodes every version that `SchemaIds` names."""
 
     def __init__(self, ids: SchemaIds) -> None:
         missing = RECORDS.keys() - ids.ids.keys()
         assert not missing, f"no schema id for {sorted(missing)}"
+        self._texts = dict(ids.writers)
         self._writers = {
-            RECORDS[name]: _Writer(name, _header(number)) for name, number in ids.ids.items() if name in RECORDS
-        }
+            RECORDS[name]: _Writer(name, number, ids.writers.get(number, ("", ""))[1] or newest_text(name))
+            for name, number in ids.ids.items() if name in RECORDS
+        }  # fmt: skip
         self._readers = {
             number: _Reader(name, text) for number, (name, text) in ids.writers.items() if name in RECORDS
         }
@@ -137,29 +110,75 @@ class Codec:
         shared.valid = lru_cache(records_max)(self.valid)  # type: ignore[method-assign]
         return shared
 
-    def name_of(self, raw: bytes) -> str | None:
-        """What record the header says this is; None where it says none of ours."""
-        reader = self._readers.get(int.from_bytes(raw[1:HEADER_LENGTH], "big")) if raw[:1] == b"\x00" else None
-        return None if reader is None else reader.kind.__name__
+    def schema_of(self, raw: bytes) -> str | None:
+        """The `identity` of the schema that the header says this was written with; None where it says none of ours."""
+        written = self._texts.get(int.from_bytes(raw[1:HEADER_LENGTH], "big")) if raw[:1] == b"\x00" else None
+        return identity(*written) if written is not None and written[0] in RECORDS else None
+
+    def has_versions(self, kind: type[Record]) -> bool:
+        """Whether a record of this type may stand on the log in more versions than the one that is written."""
+        return sum(name == kind.__name__ for name, _ in self._texts.values()) > 1
+
+    def as_written(self, found: Mapping[type[Record], Iterator[bytes]]) -> "Codec":
+        """
+        The same for a task that is run again: each record of these types is written in the version of the next bytes that were `found`
+        of its type. What they hold in fields that this program has no more is taken over. After the last of them, as this writes.
+        """
+        again = copy(self)
+        writers: dict[bytes, _Writer] = {}
+
+        def wire(record: Record) -> bytes:
+            kind = type(record)
+            newest, raw = self._writers[kind], next(found.get(kind, iter(())), b"")
+            header = raw[:HEADER_LENGTH]
+            name, text = self._texts.get(int.from_bytes(header[1:], "big"), ("", "")) if header[:1] == b"\x00" else ("", "")
+            if header == newest.header or name != kind.__name__:
+                return newest.bytes_of(record, newest.header)
+            if header not in writers:
+                writers[header] = _Writer(name, int.from_bytes(header[1:], "big"), text)
+            return writers[header].bytes_of(record, header, raw)
+
+        again.wire = wire  # type: ignore[method-assign]
+        return again
+
+    def restated(self, payload: bytes, written: str, wanted: str) -> bytes | None:
+        """
+        A payload of one version in another, both by their `identity`; None where these ids know no such version.
+
+        Raises: DecodeError as `decode`.
+        """
+        numbers = {identity(*schema): number for number, schema in self._texts.items() if schema[0] in RECORDS}
+        if not {written, wanted} <= numbers.keys():
+            return None
+        header = b"\x00" + numbers[written].to_bytes(HEADER_LENGTH - 1, "big")
+        name, text = self._texts[numbers[wanted]]
+        return _Writer(name, 0, text).bytes_of(self.decode(header + payload, RECORDS[name]), b"")
 
 
 class _Writer:
-    """Turns the records of one type to bytes."""
+    """Turns the records of one type to the bytes of one version."""
 
-    def __init__(self, name: str, header: bytes) -> None:
-        self.header = header
+    def __init__(self, name: str, number: int, text: str) -> None:
+        self.header = b"\x00" + number.to_bytes(HEADER_LENGTH - 1, "big")
         self._name = name
-        self._schema = parse_schema(_bare(schemas.schema(name)))
-        self._conversions = _conversions(RECORDS[name], _encoder)
-        self._compiled = compiled.encoder(_bare(schemas.schema(name)), RECORDS[name], _decimal_bytes.__wrapped__)
+        self._bare = bare(json.loads(text))
+        self._schema = parse_schema(self._bare)
+        self._conversions = conversions(RECORDS[name], encoded)
+        self._compiled: compiled.Encode | None = None
+        # A version with a field or symbol that this program has no more has no straight way.
+        with suppress(KeyError, ValueError, StopIteration):
+            self._compiled = compiled.encoder(self._bare, RECORDS[name], decimal_bytes.__wrapped__)
 
-    def bytes_of(self, record: Record, prefix: bytes) -> bytes:
+    def bytes_of(self, record: Record, prefix: bytes, found: bytes | None = None) -> bytes:
+        """`found`: wire bytes of a record of this version, whose fields count where the struct has none of that name."""
+        if self._compiled is None:
+            return self._plain_bytes_of(record, prefix, found)
         try:
             return prefix + self._compiled(record)
         except compiled.UNUSUAL:
-            return self._plain_bytes_of(record, prefix)
+            return self._plain_bytes_of(record, prefix, found)
 
-    def _plain_bytes_of(self, record: Record, prefix: bytes) -> bytes:
+    def _plain_bytes_of(self, record: Record, prefix: bytes, found: bytes | None = None) -> bytes:
         """By fastavro, which says what is wrong."""
         values = msgspec.structs.asdict(record)
         field = ""
@@ -170,6 +189,8 @@ class _Writer:
             raise ValueError(
                 f"{self._name}.{field} must hold at most {SCALE} places and {DIGITS_MAX} digits, was {getattr(record, field)!r}"
             ) from error
+        if self._compiled is None:
+            values = in_terms_of(self._bare, values, self._values_of(found) if found else {})
         out = BytesIO()
         out.write(prefix)
         try:
@@ -182,18 +203,26 @@ class _Writer:
         return out.getvalue()
 
 
+    def _values_of(self, found: bytes) -> dict[str, Any]:
+        try:
+            values: Any = schemaless_reader(BytesIO(found[HEADER_LENGTH:]), self._schema, None)
+        except _UNDECODABLE:
+            return {}
+        return dict(values)
+
+
 class _Reader:
     """Turns bytes that one schema (the newest or an older one) wrote to records of today's struct."""
 
     def __init__(self, name: str, writer_text: str) -> None:
         self.kind = RECORDS[name]
-        self._conversions = _conversions(self.kind, _decoder)
-        newest = _bare(schemas.schema(name))
-        written = _bare(json.loads(writer_text))
+        self._conversions = conversions(self.kind, decoded)
+        newest = bare(schemas.schema(name))
+        written = bare(json.loads(writer_text))
         self._written = parse_schema(written)
         # Resolution costs time, and the newest schema needs none.
         self._newest = None if written == newest else parse_schema(newest)
-        self._compiled = compiled.decoder(newest, self.kind, _decimal_value.__wrapped__) if written == newest else None
+        self._compiled = compiled.decoder(newest, self.kind, decimal_value.__wrapped__) if written == newest else None
 
     def record_of(self, raw: bytes) -> Record:
         if self._compiled is not None:
@@ -220,95 +249,3 @@ class _Reader:
         if rest:
             raise DecodeError(f"{self.kind.__name__} must end with its last field, was followed by {rest} bytes", "trailing_bytes")
         return record
-
-
-def _header(number: int) -> bytes:
-    return b"\x00" + number.to_bytes(HEADER_LENGTH - 1, "big")
-
-
-def _bare(schema: Any) -> Any:
-    """A schema without what fastavro would interpret: the same bytes, plain values."""
-    if isinstance(schema, dict):
-        return {name: _bare(value) for name, value in schema.items() if name not in _NOT_FOR_FASTAVRO}
-    if isinstance(schema, list):
-        return [_bare(item) for item in schema]
-    return schema
-
-
-def _conversions(kind: type, conversion: Callable[[Any], Convert | None]) -> tuple[tuple[str, Convert], ...]:
-    """The fields of a struct whose values differ between struct and Avro, each with its conversion."""
-    found = ((name, conversion(hint)) for name, hint in get_type_hints(kind).items())
-    return tuple((name, convert) for name, convert in found if convert is not None)
-
-
-def _encoder(hint: Any) -> Convert | None:
-    if hint is Decimal or _optional(hint) is Decimal:
-        return _decimal_bytes
-    if get_origin(hint) is list:
-        (item,) = get_args(hint)
-        return partial(_plain_items, conversions=_conversions(item, _encoder))
-    # Enum members are strings, times are ints: fastavro takes both as they are.
-    return None
-
-
-def _decoder(hint: Any) -> Convert | None:
-    if hint is Decimal or _optional(hint) is Decimal:
-        return _decimal_value
-    if get_origin(hint) is list:
-        (item,) = get_args(hint)
-        return partial(_struct_items, item=item, conversions=_conversions(item, _decoder))
-    if isinstance(hint, type) and issubclass(hint, Enum):
-        return {member.value: member for member in hint}.__getitem__
-    return None
-
-
-def _optional(hint: Any) -> Any:
-    """X of `X | None`, else None."""
-    kinds = get_args(hint)
-    return next(kind for kind in kinds if kind is not NoneType) if NoneType in kinds else None
-
-
-def _plain_items(items: list[Any], conversions: tuple[tuple[str, Convert], ...]) -> list[dict[str, Any]]:
-    if not items:
-        return items
-    plain = []
-    for item in items:
-        values = msgspec.structs.asdict(item)
-        for field, convert in conversions:
-            values[field] = convert(values[field])
-        plain.append(values)
-    return plain
-
-
-def _struct_items(items: list[dict[str, Any]], item: Any, conversions: tuple[tuple[str, Convert], ...]) -> list[Any]:
-    if not items:
-        return items
-    for values in items:
-        for field, convert in conversions:
-            values[field] = convert(values[field])
-    return [item(**values) for values in items]
-
-
-# For the plain way; compiled code keeps what it has turned in caches of its own, which answer most without entering Python code.
-@lru_cache(maxsize=1 << 17)
-def _decimal_bytes(value: Decimal | None) -> bytes | None:
-    """The unscaled number at 12 places as the shortest two's complement, big-endian; null stays null."""
-    if value is None:
-        return None
-    unscaled = int(_STRICT.scaleb(_STRICT.quantize(value, UNIT), _PLACES))
-    magnitude = unscaled if unscaled >= 0 else ~unscaled
-    return unscaled.to_bytes(magnitude.bit_length() // 8 + 1, "big", signed=True)
-
-
-@lru_cache(maxsize=1 << 17)
-def _decimal_value(raw: bytes | None) -> Decimal | None:
-    """The inverse of `_decimal_bytes`, without trailing zeros. Raises: ValueError for more than 38 digits."""
-    if raw is None:
-        return None
-    unscaled = int.from_bytes(raw, "big", signed=True)
-    if not -_UNSCALED_END < unscaled < _UNSCALED_END:
-        raise ValueError(f"decimal must have at most {DIGITS_MAX} digits, was of {len(raw)} bytes")
-    if unscaled % _UNITS_IN_ONE == 0:
-        return Decimal(unscaled // _UNITS_IN_ONE)
-    # By the unit rather than by its exponent, which takes twice the time.
-    return _STRICT.normalize(_STRICT.multiply(Decimal(unscaled), UNIT))

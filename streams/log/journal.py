@@ -15,7 +15,7 @@ from typing import NamedTuple
 from streams.domain.records import JournalEntry, SnapshotChunk
 from streams.errors import LogError, ReplayMismatch
 from streams.log.batch import NO_DIGEST, Batch, Cut, Standing, Taken
-from streams.log.codec import Codec
+from streams.log.codec import HEADER_LENGTH, Codec
 from streams.log.interface import Log, Message, Partition, Writer, watermark_headers, watermark_of
 from streams.log.layout import Layout
 from streams.stages.state import state_digest
@@ -124,14 +124,27 @@ def settle(log: Log, writer: Writer, partition: Partition) -> None:
         reader.close()
 
 
-def newest_entry(log: Log, partition: Partition, codec: Codec) -> JournalEntry | None:
+class Newest(NamedTuple):
+    """The last entry of a journal and its digest, by the bytes it stands in: another program may have written them."""
+
+    entry: JournalEntry
+    digest: str
+
+
+def newest(log: Log, partition: Partition, codec: Codec) -> Newest | None:
     """The last committed entry of a journal partition, or None where it is empty."""
     for message in backwards(log, partition):
         if message.value is not None:
             entry = codec.decode(message.value, JournalEntry)
             assert isinstance(entry, JournalEntry)
-            return entry
+            return Newest(entry, entry_digest(message.value[HEADER_LENGTH:]))
     return None
+
+
+def newest_entry(log: Log, partition: Partition, codec: Codec) -> JournalEntry | None:
+    """As `newest`, without the digest."""
+    found = newest(log, partition, codec)
+    return None if found is None else found.entry
 
 
 def entries_from(log: Log, partition: Partition, codec: Codec, sequence: int) -> list[JournalEntry]:
@@ -219,5 +232,5 @@ def _text(value: object) -> str:
 
 __all__ = [
     "CHUNK_BYTES_MAX", "NO_DIGEST", "READ_WAIT_S", "FoundSnapshot", "JournalWriter", "backwards", "entries_from", "entry_digest",
-    "newest_entry", "newest_snapshot", "positions_of", "read_range", "settle", "taken_of",
+    "newest", "newest_entry", "newest_snapshot", "positions_of", "read_range", "settle", "taken_of",
 ]  # fmt: skip

@@ -17,8 +17,7 @@ from streams.log.codec import Codec
 from streams.log.interface import Log, Partition
 from streams.log.journal import (
     entries_from,
-    entry_digest,
-    newest_entry,
+    newest,
     newest_snapshot,
     positions_of,
     read_range,
@@ -26,6 +25,7 @@ from streams.log.journal import (
 )
 from streams.log.layout import Layout
 from streams.log.task import Task
+from streams.log.written import as_written
 from streams.stages.contract import Stage
 
 OFFER_MAX = 5000
@@ -49,14 +49,17 @@ def take_over(
 
     Raises: ReplayMismatch where the log, run again, does not give the journal's digest.
     """
-    entry = newest_entry(log, layout.journal(stage.name, number), codec)
-    if entry is None:
+    found_entry = newest(log, layout.journal(stage.name, number), codec)
+    if found_entry is None:
         return TakenOver(Task(stage, number, layout, codec, snapshot_interval), 0, NO_DIGEST, -1, 0)
+    entry = found_entry.entry
     task, first_sequence = _from_snapshot(log, layout, codec, stage, number, snapshot_interval, entry)
     entries = entries_from(log, layout.journal(stage.name, number), codec, first_sequence)
     commands = taken_commands(log, layout, codec, entries)
     task.schedule((taken, command) for taken, command in commands if taken.offset >= task.commands_offset)
+    task.codec = as_written(codec, log, layout, task)
     replayed = _run_again(log, layout, task, entry)
+    task.codec = codec
     found = task.standing()
     if (found.outputs_count, found.outputs_digest) != (entry.outputs_count, entry.outputs_digest):
         place = layout.journal(stage.name, number)
@@ -64,7 +67,7 @@ def take_over(
             f"{place.topic}/{place.number} entry {entry.sequence} of {stage.name} task {number}: after {entry.outputs_count} "
             f"outputs the digest must be {entry.outputs_digest}, was {found.outputs_digest} after {found.outputs_count}"
         )
-    return TakenOver(task, entry.sequence + 1, entry_digest(codec.payload(entry)), entry.watermark, replayed)
+    return TakenOver(task, entry.sequence + 1, found_entry.digest, entry.watermark, replayed)
 
 
 def _from_snapshot(

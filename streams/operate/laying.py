@@ -9,11 +9,13 @@ pass them over. Schema ids become those of the log's own registry; nothing else 
 
 from collections.abc import Callable, Iterator, Mapping
 
+import schemas
 from streams.errors import ConfigError
 from streams.log.archive import ArchiveLog
-from streams.log.codec import HEADER_LENGTH, SchemaIds
+from streams.log.codec import HEADER_LENGTH
 from streams.log.interface import Log, Message, Partition, Writer, watermark_headers
 from streams.log.journal import read_range
+from streams.log.schema_ids import SchemaIds, identity
 
 EARLIEST_TIME = 1000
 FILLER_HEADER = "cdb-filler"
@@ -25,14 +27,19 @@ def new_headers(written: SchemaIds, here: SchemaIds) -> dict[bytes, bytes]:
     """
     For each header of the archive the one that stands for the same record here.
 
-    Raises: ConfigError where a record of the archive is none that this program knows.
+    Raises: ConfigError where a schema of the archive is none that this registry has.
     """
-    versions = {(name, text): number for number, (name, text) in here.writers.items()}
+    here_by_identity = {identity(name, text): number for number, (name, text) in here.writers.items() if name in here.ids}
     headers = {}
     for number, (name, text) in written.writers.items():
-        found = versions.get((name, text), here.ids.get(name))
-        if found is None:
+        if name not in here.ids:
             raise ConfigError(f"records of the archive must be {', '.join(sorted(here.ids))}, was {name}")
+        found = here_by_identity.get(identity(name, text))
+        if found is None:
+            raise ConfigError(
+                f"{name} of the archive must be of a version that this program knows ({len(schemas.released(name))} of them), "
+                f"was {identity(name, text)}: a newer program wrote it"
+            )
         headers[_header(number)] = _header(found)
     return headers
 

@@ -15,9 +15,10 @@ from typing import NamedTuple
 import schemas
 import streams
 from streams.domain.parameters import SessionSettings
-from streams.log.codec import Codec, SchemaIds
+from streams.log.codec import Codec
 from streams.log.interface import Log
 from streams.log.kafka import KafkaLog
+from streams.log.schema_ids import SchemaIds
 from streams.operate import registry, sessions
 from streams.operate.connection import OFFLINE, Connection
 from streams.stages.contract import StageFactory
@@ -57,6 +58,16 @@ def open_runtime(connection: Connection, *, client_id: str = "cdb", readers_kept
 def session_settings(runtime: Runtime, session: str) -> SessionSettings:
     """What a session on the log was made with. Raises: ConfigError where there is none of that name."""
     return sessions.read(runtime.log, runtime.codec, session)
+
+
+def joined_session(runtime: Runtime, session: str) -> SessionSettings:
+    """
+    As `session_settings`, for who is about to write: the session's manifest names the schemas that this program writes with.
+
+    Raises: as `session_settings`; Fenced where others start to write to it without end.
+    """
+    sessions.go_on(runtime.log, runtime.codec, session, schema_ids=runtime.schema_ids, code_version=runtime.code_version)
+    return session_settings(runtime, session)
 
 
 @cache

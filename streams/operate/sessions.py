@@ -1,27 +1,29 @@
 """
 Sessions on a log: made, read back, listed, removed. What a session was made with stands on its own `session` topic.
 
-The newest manifest holds. It carries the settings as canonical JSON, so a worker needs the session's name and nothing else.
+The newest manifest holds. It carries the settings as canonical JSON, so a worker needs the session's name and nothing else, and names the
+version of each schema behind every id, so that a copy of the topics can be read wherever it lies.
 """
 
-import json
 from collections.abc import Callable
 from typing import NamedTuple
 
 from pydantic import ValidationError
 
-import schemas
 from streams.domain.parameters import SessionSettings
 from streams.domain.records import SessionManifest
-from streams.errors import ConfigError, DecodeError, StackError
-from streams.log.codec import HEADER_LENGTH, Codec, SchemaIds
-from streams.log.interface import Log, Partition
+from streams.errors import ConfigError, DecodeError, Fenced, StackError
+from streams.log.archive import ArchiveLog
+from streams.log.codec import HEADER_LENGTH, Codec
+from streams.log.interface import Log, Partition, Writer
 from streams.log.journal import backwards
+from streams.log.schema_ids import SchemaIds, is_covered
 from streams.operate import topics
 from streams.operate.migrate import DatabaseError
 from streams.operate.rows import delete_rows
 
 OPEN, ENDED = "OPEN", "ENDED"
+WRITERS_MAX = 20  # programs that start at once and find the same manifest too old
 EARLIEST_TIME = 1000  # µs; Kafka keeps whole milliseconds above zero
 
 
@@ -49,8 +51,34 @@ def create(
                 f"session {settings.session} must go on with the settings it was made with "
                 f"({found.settings_digest[:12]}), was given {settings.digest()[:12]}; remove it or choose another name"
             )
-        return found
-    return _write(log, codec, _manifest(settings, schema_ids, code_version, time, number=0))
+        return go_on(log, codec, settings.session, schema_ids=schema_ids, code_version=code_version)
+    return _write(log, codec, _manifest(settings, schema_ids.text(), code_version, time, number=0))
+
+
+def go_on(log: Log, codec: Codec, session: str, *, schema_ids: SchemaIds, code_version: str) -> SessionManifest:
+    """
+    The session's manifest, which names every schema that this program writes with: where a newer version came since, once more on the log.
+
+    For whoever is about to write to the session. Raises: ConfigError as `manifest`; Fenced where others write to it without end.
+    """
+    for tries_left in reversed(range(WRITERS_MAX)):
+        found = manifest(log, codec, session)
+        if found.status == ENDED or _is_covered(schema_ids, found):
+            return found
+        # Fence first, then read again: of several programs that start at once, one writes it.
+        writer = log.writer(_writer_name(session))
+        try:
+            found, number = manifest(log, codec, session), _count(log, session)
+            if found.status == ENDED or _is_covered(schema_ids, found):
+                return found
+            settings = SessionSettings.model_validate_json(found.settings)
+            return _append(writer, codec, _manifest(settings, schema_ids.text(), code_version, found.time, number=number))
+        except Fenced:
+            if not tries_left:
+                raise
+        finally:
+            writer.close()
+    raise AssertionError("the last try returns or raises")
 
 
 def end(log: Log, codec: Codec, session: str, *, time: int) -> SessionManifest:
@@ -59,8 +87,8 @@ def end(log: Log, codec: Codec, session: str, *, time: int) -> SessionManifest:
     if found.status == ENDED:
         return found
     settings = SessionSettings.model_validate_json(found.settings)
-    ids = SchemaIds(json.loads(found.schema_ids), {})
-    ended = _manifest(settings, ids, found.code_version, max(time, found.time), number=1, status=ENDED)
+    number = _count(log, session)
+    ended = _manifest(settings, found.schema_ids, found.code_version, max(time, found.time), number=number, status=ENDED)
     return _write(log, codec, ended)
 
 
@@ -92,20 +120,20 @@ def read(log: Log, codec: Codec, session: str) -> SessionSettings:
 
 def codec_of(log: Log, session: str) -> Codec:
     """
-    The codec of a session whose registry is not at hand (an archive): its manifest names the ids its records were written with.
+    The codec of a session whose registry is not at hand: the archive says with which schemas its records were written, else its manifest.
 
-    Raises: ConfigError where there is no manifest.
+    Raises: ConfigError where there is no manifest, or none that can be read.
     """
-    offline = SchemaIds.offline()
-    header = b"\x00" + offline.ids[SessionManifest.__name__].to_bytes(HEADER_LENGTH - 1, "big")
+    if isinstance(log, ArchiveLog) and log.about is not None and log.about.session == session:
+        return Codec(log.about.written())
     place = Partition(topics.topic_name(session, "session"), 0)
     if place.topic not in log.topics():
         raise ConfigError(f"session must be one of {', '.join(topics.sessions(log)) or 'none yet'}, was {session}")
     for message in backwards(log, place):
-        record = Codec(offline).decode(header + (message.value or b"")[HEADER_LENGTH:], SessionManifest)
-        assert isinstance(record, SessionManifest)
-        ids: dict[str, int] = json.loads(record.schema_ids)
-        return Codec(SchemaIds(ids, {number: (name, schemas.schema_text(name)) for name, number in ids.items()}))
+        try:
+            return Codec(SchemaIds.of_text(_first_read(message.value or b"").schema_ids))
+        except (DecodeError, ValueError) as fault:
+            raise ConfigError(f"{place.topic}/0 offset {message.offset} must hold the session's manifest: {fault}") from fault
     raise ConfigError(f"{place.topic} must hold the session's manifest, is empty")
 
 
@@ -159,26 +187,64 @@ def _newest(log: Log, codec: Codec, session: str) -> SessionManifest | None:
     return None
 
 
+def _first_read(value: bytes) -> SessionManifest:
+    """A manifest, whose own schema's id is not known before it is read: of the versions there are, the one by which it names that id."""
+    offline = SchemaIds.offline()
+    codec, own = Codec(offline), int.from_bytes(value[1:HEADER_LENGTH], "big")
+    fault = DecodeError("it names none of the schemas of a manifest")
+    for number, (name, _) in offline.writers.items():
+        if name == SessionManifest.__name__:
+            try:
+                record = codec.decode(b"\x00" + number.to_bytes(HEADER_LENGTH - 1, "big") + value[HEADER_LENGTH:], SessionManifest)
+            except DecodeError as error:
+                fault = error
+                continue
+            assert isinstance(record, SessionManifest)
+            if SchemaIds.of_text(record.schema_ids).writers.get(own) == offline.writers[number]:
+                return record
+    raise fault
+
+
+def _is_covered(schema_ids: SchemaIds, found: SessionManifest) -> bool:
+    try:
+        return is_covered(schema_ids, found.schema_ids)
+    except ValueError as fault:
+        raise ConfigError(f"manifest of session {found.session} must name its schemas: {fault}") from fault
+
+
+def _count(log: Log, session: str) -> int:
+    """How many manifests there are."""
+    return sum(message.value is not None for message in backwards(log, Partition(topics.topic_name(session, "session"), 0)))
+
+
 def _manifest(
-    settings: SessionSettings, schema_ids: SchemaIds, code_version: str, time: int, *, number: int, status: str = OPEN
+    settings: SessionSettings, schema_ids: str, code_version: str, time: int, *, number: int, status: str = OPEN
 ) -> SessionManifest:
     name = f"{settings.session}/session/{number}"
     return SessionManifest(
         event_id=name, causation_id=name, correlation_id=name, session=settings.session, time=time, status=status,
         settings=settings.canonical(), settings_digest=settings.digest(),
-        schema_ids=json.dumps(dict(schema_ids.ids), sort_keys=True, separators=(",", ":")), code_version=code_version,
+        schema_ids=schema_ids, code_version=code_version,
     )  # fmt: skip
 
 
 def _write(log: Log, codec: Codec, record: SessionManifest) -> SessionManifest:
-    writer = log.writer(f"{record.session}-session")
+    writer = log.writer(_writer_name(record.session))
     try:
-        writer.begin()
-        writer.append(
-            Partition(topics.topic_name(record.session, "session"), 0), key=record.session.encode(), value=codec.wire(record),
-            time=max(record.time, EARLIEST_TIME),
-        )  # fmt: skip
-        writer.commit()
+        return _append(writer, codec, record)
     finally:
         writer.close()
+
+
+def _append(writer: Writer, codec: Codec, record: SessionManifest) -> SessionManifest:
+    writer.begin()
+    writer.append(
+        Partition(topics.topic_name(record.session, "session"), 0), key=record.session.encode(), value=codec.wire(record),
+        time=max(record.time, EARLIEST_TIME),
+    )  # fmt: skip
+    writer.commit()
     return record
+
+
+def _writer_name(session: str) -> str:
+    return f"{session}-session"

@@ -16,7 +16,7 @@ import msgspec
 import schemas
 from streams.errors import LogError
 from streams.log.archive import ArchiveLog, read_manifest
-from streams.log.codec import HEADER_LENGTH, Codec, SchemaIds
+from streams.log.codec import HEADER_LENGTH, Codec
 from streams.log.interface import Log, Message, Partition
 from streams.log.journal import read_range
 from streams.operate.laying import FILLER_HEADER
@@ -63,11 +63,11 @@ def topics_of(session: str) -> list[str]:
 
 
 def leaf(message: Message, codec: Codec) -> bytes:
-    """The hash of one record as it stands on the log; its schema id, which each registry gives anew, counts by the record's name."""
+    """The hash of one record as it stands on the log; its schema id, which each registry gives anew, counts by the schema's identity."""
     key, value = message.key, message.value
-    name = codec.name_of(value) if value is not None else None
-    if value is not None and name is not None:
-        value = name.encode() + value[HEADER_LENGTH:]
+    schema = codec.schema_of(value) if value is not None else None
+    if value is not None and schema is not None:
+        value = schema.encode() + value[HEADER_LENGTH:]
     parts = [
         struct.pack(">qq", message.offset, max(message.time // 1000, 1)),
         _sized(key), _sized(value), struct.pack(">I", len(message.headers)),
@@ -227,7 +227,7 @@ def _until_broken(log: Log, codec: Codec, place: Partition, one: PartitionRoot) 
 def codec_of(folder: Path) -> Codec:
     """The codec of an archive by its manifest; of one without a session, offline's."""
     about = read_manifest(folder).about
-    return Codec.offline() if about is None else Codec(SchemaIds(about.schema_ids, about.schemas))
+    return Codec.offline() if about is None else Codec(about.written())
 
 
 def marks_of(path: Path) -> Path:

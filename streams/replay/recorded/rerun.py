@@ -19,6 +19,7 @@ from streams.log.journal import READ_WAIT_S, FoundSnapshot, newest_snapshot, pos
 from streams.log.layout import Layout
 from streams.log.takeover import taken_commands
 from streams.log.task import Task
+from streams.log.written import as_written
 from streams.replay.recorded.recorded import Recorded
 from streams.replay.recorded.search import first_offset
 from streams.stages.contract import Stage
@@ -104,6 +105,7 @@ class Rerun:
         found = None if start is None else _snapshot(recorded, stage, number, start)
         if found is not None:
             self._restore(found)
+        self.task.codec = as_written(codec, log, layout, self.task)
         known = _Known(recorded, self.journal, self.task.frontier, end)
         self._digests = known.digests
         ends = {} if known.last is None else positions_of(known.last)

@@ -3,7 +3,6 @@ The commands of a session against its journals: each one up to where a task has 
 """
 
 import hashlib
-import json
 from collections.abc import Iterable
 
 from streams.domain.records import Command, SessionManifest
@@ -13,6 +12,7 @@ from streams.log.codec import HEADER_LENGTH, Codec
 from streams.log.interface import Log, Message
 from streams.log.journal import backwards, read_range
 from streams.log.layout import Layout
+from streams.log.schema_ids import ids_of
 from streams.replay.verification.journal_check import Divergence
 from streams.replay.verification.letters import Letters
 
@@ -57,16 +57,17 @@ def commands_taken(
 
 
 def _headers(log: Log, layout: Layout, codec: Codec) -> list[bytes]:
-    """The headers that commands had where the session was made: an import gives them its own registry's."""
+    """The headers that commands had where the session was written: an import gives them its own registry's."""
     place = layout.at("session", 0)
+    headers = []
     for message in backwards(log, place) if place.topic in log.topics() else ():
         try:
             record = codec.decode(message.value or b"", SessionManifest)
             assert isinstance(record, SessionManifest)
-            return [b"\x00" + int(json.loads(record.schema_ids)[Command.__name__]).to_bytes(HEADER_LENGTH - 1, "big")]
-        except (DecodeError, ValueError, KeyError):
-            return []  # told where the session's own record is checked
-    return []
+            headers += [b"\x00" + number.to_bytes(HEADER_LENGTH - 1, "big") for number in ids_of(record.schema_ids, Command.__name__)]
+        except (DecodeError, OverflowError, ValueError):
+            continue  # told where the session's own record is checked
+    return headers
 
 
 def _words(codec: Codec, message: Message) -> str:

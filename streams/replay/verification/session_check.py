@@ -11,10 +11,10 @@ from streams.log.codec import Codec
 from streams.log.interface import Log
 from streams.log.journal import read_range
 from streams.log.layout import Layout
+from streams.log.schema_ids import SchemaIds
 from streams.replay.verification.journal_check import Divergence
 
-# The first says that the session is open, the second that it has ended.
-_STATUSES = ("OPEN", "ENDED")
+_ENDED = "ENDED"
 
 
 def session_record(log: Log, layout: Layout, codec: Codec) -> Divergence | None:
@@ -22,7 +22,7 @@ def session_record(log: Log, layout: Layout, codec: Codec) -> Divergence | None:
     place = layout.at("session", 0)
     if place.topic not in log.topics():
         return None
-    number = 0
+    number, ended, schemas_before = 0, False, ""
     for message in read_range(log, place, log.start_offset(place), log.end_offset(place)):
         if message.value is None:
             continue
@@ -32,7 +32,9 @@ def session_record(log: Log, layout: Layout, codec: Codec) -> Divergence | None:
             return Divergence.at(message, "the session's record", "whole", fault)
         assert isinstance(record, SessionManifest)
         name = f"{layout.session}/session/{number}"
-        due = _STATUSES[number] if number < len(_STATUSES) else "none: an ended session has no more records"
+        # The first says that the session is open; so does one for each program that came to write with other schemas. The last ends it.
+        due = _ENDED if record.schema_ids == schemas_before or (number and record.status == _ENDED) else "OPEN"
+        due = "none: an ended session has no more records" if ended else due
         for what, expected, found in (
             ("the key", layout.session.encode(), message.key),
             ("the status", due, record.status),
@@ -47,7 +49,7 @@ def session_record(log: Log, layout: Layout, codec: Codec) -> Divergence | None:
                 return Divergence.at(message, f"{what} of the session's record", expected, found)
         if not _names_records(record.schema_ids):
             return Divergence.at(message, "the schema ids of the session's record", "one for each record", record.schema_ids)
-        number += 1
+        number, ended, schemas_before = number + 1, record.status == _ENDED, record.schema_ids
     return None
 
 
@@ -60,7 +62,6 @@ def _digest(settings: str) -> str:
 
 def _names_records(text: str) -> bool:
     try:
-        ids = json.loads(text)
-    except json.JSONDecodeError:
+        return set(json.loads(text)) <= set(RECORDS) and bool(SchemaIds.of_text(text))
+    except (TypeError, ValueError):
         return False
-    return isinstance(ids, dict) and set(ids) <= set(RECORDS) and all(isinstance(one, int) for one in ids.values())

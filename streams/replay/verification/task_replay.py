@@ -14,11 +14,11 @@ from streams.domain.records import DeadLetter, JournalEntry
 from streams.errors import DecodeError, LogError, ReplayMismatch
 from streams.log.batch import Batch, Cut, Emission, Taken
 from streams.log.codec import HEADER_LENGTH, Codec
-from streams.log.head import head_of
 from streams.log.interface import Log, Message, Partition
 from streams.log.journal import newest_snapshot, positions_of, read_range, taken_of
 from streams.log.layout import Layout
 from streams.log.task import Task
+from streams.log.written import as_written, outputs, time_of
 from streams.replay.recorded.rerun import MICROSECONDS, Stepping
 from streams.replay.verification.commands_check import commands_taken
 from streams.replay.verification.journal_check import Divergence, Journal, Link
@@ -54,6 +54,7 @@ class TaskReplay:
         self._journal = layout.journal(stage.name, number)
         self._first = 0
         self._restore()
+        self._task.codec = as_written(codec, log, layout, self._task)
         self._began = self._task.frontier
         self._from = 1 << 62
         self._expected = {topic: self._data(topic) for topic in stage.outputs}
@@ -212,18 +213,18 @@ class TaskReplay:
         return Divergence.at(message, "the record", self._words(emission.value), self._words(message.value))
 
     def _same(self, message: Message, emission: Emission) -> bool:
-        """Key and payload equal, under a schema id of the same record."""
+        """Key and payload equal, under an id of the same schema."""
         value, due = message.value or b"", emission.value
         if message.key != emission.key.encode() or value[HEADER_LENGTH:] != due[HEADER_LENGTH:]:
             return False
-        return value[:HEADER_LENGTH] == due[:HEADER_LENGTH] or self._codec.name_of(value) == self._codec.name_of(due)
+        return value[:HEADER_LENGTH] == due[:HEADER_LENGTH] or self._codec.schema_of(value) == self._codec.schema_of(due)
 
     def _nothing_more(self, until: int | None = None) -> Divergence | None:
         """Outputs that the replay did not make; of a part only those of its own time (µs)."""
         for topic, expected in self._expected.items():
             for message in expected:
                 assert message.value is not None
-                if until is not None and _time_of(message) > until + self._delay(topic):
+                if until is not None and time_of(message) > until + self._delay(topic):
                     break
                 return Divergence.at(message, "the end of " + topic, "here", self._words(message.value))
         return None
@@ -238,16 +239,12 @@ class TaskReplay:
         if partition.topic not in self._log.topics():
             raise LogError(f"topic {partition.topic} must exist, is missing")
         start = self._log.start_offset(partition)
-        after = self._task.frontier + self._delay(topic) if self._task.frontier >= 0 else None
-        if start and after is None:
+        if start and self._task.frontier < 0:
             raise LogError(
                 f"{partition.topic}/{partition.number} must hold offsets 0 to {start - 1} as well, begins at {start}: what was before is "
                 "gone; verify from a later moment (--from), which a snapshot stands before"
             )
-        if after is not None:
-            start = max(start, self._log.offset_at(partition, after // 1000 * 1000))
-        messages = read_range(self._log, partition, start, self._log.end_offset(partition))
-        return (one for one in messages if one.value is not None and (after is None or _time_of(one) > after))
+        return outputs(self._log, self._layout, self._task, topic)
 
     def _words(self, value: bytes) -> str:
         try:
@@ -279,12 +276,3 @@ class _Entries:
                 return Divergence.at(message, what, digest, entry.outputs_digest)
             self._next = next(self._links, None)
         return None
-
-
-def _time_of(message: Message) -> int:
-    """A record's own time; where its bytes hold none, the log's."""
-    try:
-        return head_of(message.value or b"").time
-    except DecodeError:
-        return message.time
-
