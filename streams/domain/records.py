@@ -370,7 +370,7 @@ class SessionManifest(Record, frozen=True, kw_only=True, gc=False):
     status: str  # OPEN or ENDED
     settings: str  # canonical JSON text of SessionSettings
     settings_digest: str
-    schema_ids: str  # JSON text: record name -> id in the wire header
+    schema_ids: str  # JSON text: record name -> [id in the wire header, version, fingerprint] of each of its schemas
     code_version: str
 
 

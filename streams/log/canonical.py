@@ -93,15 +93,16 @@ def differences(
         ours = canonical_records(left[0], left_layout, left[1], topic)
         theirs = canonical_records(right[0], right_layout, right[1], topic)
         for index, (one, other) in enumerate(zip_longest(ours, theirs)):
-            if one != other and not _agree(left, right, one, other):
+            if one != other and not _agree(left[1], right[1], one, other):
                 yield Difference(topic, index, one, other)
                 break
 
 
-def _agree(left: tuple[Log, Codec], right: tuple[Log, Codec], one: CanonicalRecord | None, other: CanonicalRecord | None) -> bool:
+def _agree(left: Codec, right: Codec, one: CanonicalRecord | None, other: CanonicalRecord | None) -> bool:
     """Whether two records of different versions are the same, written in the version of one of them."""
     if one is None or other is None or one.schema == other.schema or one[:3] != other[:3]:
         return False
-    return left[1].restated(one.payload, one.schema, other.schema) == other.payload or (
-        right[1].restated(other.payload, other.schema, one.schema) == one.payload
-    )
+    return any(
+        codec.restated(this.payload, this.schema, that.schema) == that.payload
+        for codec in (left, right) for this, that in ((one, other), (other, one))
+    )  # fmt: skip
