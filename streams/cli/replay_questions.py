@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import typer
 
+from streams.cli.replay_report import report_command
 from streams.cli.replay_run import run_command
 from streams.cli.replay_state import state_command
 from streams.cli.replay_whatif import whatif_command
@@ -18,3 +19,4 @@ def add_to(app: typer.Typer) -> None:
     app.command("why")(why_command)
     app.command("whynot")(whynot_command)
     app.command("whatif")(whatif_command)
+    app.command("report")(report_command)

@@ -17,9 +17,12 @@ from streams.log.interface import Log
 from streams.log.journal import newest_entry, read_range
 from streams.log.layout import Layout
 from streams.log.takeover import take_over
+from streams.replay.recorded.search import first_offset
+from streams.replay.verification.part import WHOLE, Part
 from streams.stages.contract import StageFactory
 
 MICROSECONDS = 1_000_000
+MILLISECOND = 1000
 # From less than this no year is drawn: a volatility of minutes, times the root of half a million, says nothing.
 DAY_SECONDS = 86_400
 
@@ -128,13 +131,22 @@ def strategy_reasons(log: Log, settings: SessionSettings, codec: Codec, signals:
     return reasons
 
 
-def records_of(log: Log, layout: Layout, codec: Codec, topic: str) -> Iterator[Record]:
-    """Every record of a topic as it stands on the log now, partition after partition."""
+def records_of(log: Log, layout: Layout, codec: Codec, topic: str, part: Part = WHOLE) -> Iterator[Record]:
+    """Every record of a topic, or of a part of its time, as it stands on the log now; partition after partition."""
     for number in range(layout.count(topic)):
         partition = layout.at(topic, number)
-        for message in read_range(log, partition, log.start_offset(partition), log.end_offset(partition)):
-            if message.value is not None:
-                yield codec.decode(message.value, layout.record_of(topic))
+        start = log.start_offset(partition)
+        if part.start is not None:
+            # The log keeps milliseconds of a time.
+            start = first_offset(log, partition, part.start // MILLISECOND * MILLISECOND)
+        for message in read_range(log, partition, start, log.end_offset(partition)):
+            if message.value is None:
+                continue
+            record = codec.decode(message.value, layout.record_of(topic))
+            if part.end is not None and record.time > part.end:
+                break
+            if part.start is None or record.time >= part.start:
+                yield record
 
 
 def _count(log: Log, layout: Layout, topic: str) -> int:

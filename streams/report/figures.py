@@ -47,7 +47,8 @@ def performance(material: Material) -> Figure | None:
     data = []
     for place, (name, snapshots) in enumerate(drawn.items()):
         colour = COLOURS[place % len(COLOURS)]
-        whole = [_opening(snapshots[0], material.first_time), *snapshots]
+        # A part begins with whatever was there.
+        whole = snapshots if material.part.start is not None else [_opening(snapshots[0], material.first_time), *snapshots]
         for what, axis, value in measures:
             trace = _line(whole, value, name=name, colour=colour, unit="" if what == "equity" and not several else " %")
             trace |= {"yaxis": axis, "legendgroup": name, "showlegend": what == "equity" and several}
@@ -57,7 +58,7 @@ def performance(material: Material) -> Figure | None:
                 trace |= {"fill": "tozeroy", "fillcolor": _faded(colour), "line": {"color": colour, "width": 1.2, "shape": shape}}
             data.append(trace)
     equity = "change of equity" if several else f"equity, {next(iter(drawn.values()))[0].currency}"
-    layout = _layout(height=560) | {
+    layout = plain_layout(height=560) | {
         "xaxis": {"type": "date", "anchor": "y3"}, "legend": {"orientation": "h", "y": 1.08, "x": 0},
         "yaxis": {"domain": [0.48, 1], "title": {"text": equity}, "ticksuffix": " %" if several else ""} | _PLAIN,
         "yaxis2": {"domain": [0.24, 0.44], "title": {"text": "drawdown"}, "ticksuffix": " %", "rangemode": "tozero"},
@@ -79,7 +80,7 @@ def costs(material: Material) -> Figure | None:
             funding = _line(snapshots, lambda one: float(one.funding), name=f"funding received{owner}", colour=colour, shape="hv")
             data.append(funding | {"line": {"color": colour, "width": 1.6, "dash": "dot", "shape": "hv"}})
     legend = {"orientation": "h", "y": -0.16, "x": 0}
-    layout = _layout(height=320 + 10 * len(data)) | {
+    layout = plain_layout(height=320 + 10 * len(data)) | {
         "xaxis": {"type": "date"}, "yaxis": {"title": {"text": "sum so far"}} | _PLAIN, "legend": legend,
     }  # fmt: skip
     return {"data": [one | {"showlegend": True} for one in data], "layout": layout} if data else None
@@ -135,7 +136,7 @@ def refusals(found: Sequence[Refusal]) -> Figure | None:
         "marker": {"color": COLOURS[0]}, "text": [f"{one.total:,}" for one in rows], "textposition": "auto",
         "hovertemplate": "%{y}: %{x:,}<extra></extra>",
     }]  # fmt: skip
-    layout = _layout(height=90 + 26 * len(rows)) | {
+    layout = plain_layout(height=90 + 26 * len(rows)) | {
         "yaxis": {"automargin": True, "showgrid": False, "ticks": "", "tickfont": {"size": 11}},
         "xaxis": {"title": {"text": "decisions"}}, "hovermode": "closest", "showlegend": False,
     }  # fmt: skip
@@ -148,7 +149,8 @@ def _faded(colour: str) -> str:
     return f"rgba({red},{green},{blue},0.2)"
 
 
-def _layout(*, height: int) -> Figure:
+def plain_layout(*, height: int) -> Figure:
+    """What the charts have in common."""
     return {"height": height, "margin": {"l": 70, "r": 20, "t": 30, "b": 40}, "hovermode": "x unified", "showlegend": True}
 
 
@@ -156,7 +158,7 @@ def _price_layout(*, height: int) -> Figure:
     legend = {"orientation": "h", "y": -0.12, "x": 0}
     axis = {"type": "date", "rangeslider": {"visible": False}}
     price_axis = {"title": {"text": "price"}} | _PLAIN
-    return _layout(height=height) | {"xaxis": axis, "legend": legend, "hovermode": "closest", "yaxis": price_axis}
+    return plain_layout(height=height) | {"xaxis": axis, "legend": legend, "hovermode": "closest", "yaxis": price_axis}
 
 
 def _line(
@@ -236,7 +238,7 @@ def _histogram(values: Sequence[float], *, unit: str, what: str, axis: str) -> F
         "marker": {"color": [SELL if (x > 0) == (unit == "bps") and x else BUY for x in bins["x"]], "opacity": 0.85},
         "hovertemplate": f"%{{customdata}} {unit}: %{{y:,}} {what}<extra></extra>",
     }]  # fmt: skip
-    layout = _layout(height=320) | {
+    layout = plain_layout(height=320) | {
         "bargap": 0.02, "hovermode": "closest", "showlegend": False, "xaxis": {"title": {"text": axis}},
         "yaxis": {"title": {"text": what}, "rangemode": "tozero"},
         "shapes": [{"type": "line", "x0": 0, "x1": 0, "yref": "paper", "y0": 0, "y1": 1, "line": {"color": PRICE, "dash": "dot"}}],

@@ -31,6 +31,7 @@ from streams.log.interface import Log
 from streams.log.journal import newest_entry, read_range
 from streams.log.layout import Layout
 from streams.replay.summary import records_of, strategy_reasons
+from streams.replay.verification.part import WHOLE, Part
 from streams.report.series import BarBuilder, Bars
 from streams.stages.contract import StageFactory
 
@@ -61,9 +62,10 @@ class Prices(NamedTuple):
 
 
 class Material(NamedTuple):
-    """A session as its report sees it; records in the order of time, fills and snapshots whole."""
+    """A session, or a part of it, as its report sees it; records in the order of time, fills and snapshots whole."""
 
     settings: SessionSettings
+    part: Part
     code_version: str
     first_time: int
     last_time: int
@@ -82,20 +84,21 @@ class Material(NamedTuple):
     reasons: dict[str, str]  # what each strategy says of itself
 
 
-def material_of(log: Log, codec: Codec, settings: SessionSettings, stages: tuple[StageFactory, ...]) -> Material:
+def material_of(log: Log, codec: Codec, settings: SessionSettings, stages: tuple[StageFactory, ...], part: Part = WHOLE) -> Material:
     """
-    Reads a session, settled or still running, as far as it has come.
+    Reads a session, settled or still running, as far as it has come; or a part of it, whose commands are still all of the session's and
+    whose strategies say nothing of themselves.
 
     Raises: LogError where a topic is missing or the log goes away.
     """
-    return _Gathering(log, codec, settings).material(stages)
+    return _Gathering(log, codec, settings, part).material(stages)
 
 
 class _Gathering:
     """One reading of one session."""
 
-    def __init__(self, log: Log, codec: Codec, settings: SessionSettings) -> None:
-        self._log, self._codec, self._settings = log, codec, settings
+    def __init__(self, log: Log, codec: Codec, settings: SessionSettings, part: Part) -> None:
+        self._log, self._codec, self._settings, self._part = log, codec, settings, part
         self._layout = Layout.of(settings)
         self._counts: Counter[str] = Counter()
 
@@ -108,20 +111,23 @@ class _Gathering:
             by_account.setdefault(snapshot.account, []).append(snapshot)
         feed = newest_entry(self._log, self._layout.journal("feed", 0), self._codec)
         last = feed.watermark if feed is not None else 0
+        if self._part.end is not None:
+            last = min(last, self._part.end)
         prices = self._prices()
         times = [one.bars.times[0] for one in prices.values() if one.bars.times] + [one.time for one in snapshots[:1]]
         return Material(
-            settings=self._settings, code_version=feed.code_version if feed is not None else "", first_time=min(times, default=last),
-            last_time=last, snapshots=by_account, results=self._sorted("order_results", OrderResult), purposes=purposes,
-            approved=approved, refusals=refusals, positions=self._sorted("positions", Position), ledger=self._ledger(),
-            alerts=self._sorted("alerts", Alert), allocations=self._sorted("allocations", Allocation),
-            commands=self._commands(), prices=prices, reasons=self._reasons(stages),
+            settings=self._settings, part=self._part, code_version=feed.code_version if feed is not None else "",
+            first_time=min(times, default=last), last_time=last, snapshots=by_account,
+            results=self._sorted("order_results", OrderResult), purposes=purposes, approved=approved, refusals=refusals,
+            positions=self._sorted("positions", Position), ledger=self._ledger(), alerts=self._sorted("alerts", Alert),
+            allocations=self._sorted("allocations", Allocation), commands=self._commands(), prices=prices,
+            reasons=self._reasons(stages) if self._part == WHOLE else {},
             records={"market data and instruments": feed.outputs_count if feed is not None else 0, **self._counts},
         )  # fmt: skip
 
     def _of(self, topic: str, kind: type[Kind], keep: Callable[[Kind], bool] = lambda _: True) -> Iterator[Kind]:
         self._counts[topic] += 0
-        for record in records_of(self._log, self._layout, self._codec, topic):
+        for record in records_of(self._log, self._layout, self._codec, topic, self._part):
             assert isinstance(record, kind)
             self._counts[topic] += 1
             if keep(record):

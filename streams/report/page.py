@@ -17,11 +17,15 @@ from plotly.offline import get_plotlyjs
 from streams.domain.statistics import Statistics
 from streams.errors import ConfigError
 from streams.report import figures, tables
-from streams.report.gather import Material
+from streams.report.gather import Material, Prices
 from streams.report.series import BARS_MAX, CURVE_POINTS_MAX, DETAIL_BARS_MAX
 from streams.report.trades import DETAILS_MAX, Trade, details_of, trades_of
 
 FOLDER = Path(__file__).parent
+SECTIONS = (
+    ("overview", "Overview"), ("performance", "Performance"), ("trades", "Trades"), ("costs", "Costs"), ("decisions", "Decisions"),
+    ("risk", "Risk"), ("settings", "Settings"),
+)  # fmt: skip
 SYMBOLS_MAX = 40
 # Strategies tell their measures exactly; a person needs four places.
 LONG_DECIMAL = re.compile(r"\d+\.\d{5,}")
@@ -57,9 +61,13 @@ def write_report(material: Material, path: Path) -> int:
 
     Raises: ConfigError where the file cannot be written.
     """
-    writable(path)
-    page = report(material).encode()
-    part = path.with_name(f".{path.name}.part")
+    return written(report(material), path)
+
+
+def written(text: str, path: Path) -> int:
+    """The bytes of a page in `path`, as a whole or not at all. Raises: ConfigError where the file cannot be written."""
+    page = text.encode()
+    part = writable(path).with_name(f".{path.name}.part")
     try:
         part.write_bytes(page)
         part.replace(path)
@@ -83,20 +91,29 @@ def report(material: Material) -> str:
     """The whole page. Equal sessions, equal pages: nothing of the clock or the machine is in it."""
     trades = trades_of(material)
     found = tables.statistics_by_account(material)
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(FOLDER), autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    return environment.get_template("page.html.j2").render(
-        session=material.settings.session, feed=material.settings.feed, code_version=material.code_version,
+    session = material.settings.session
+    return rendered(
+        "page.html.j2", title=f"{session} – report", heading=session, sections=SECTIONS, feed=material.settings.feed,
+        code_version=material.code_version,
         first=tables.moment(material.first_time), last=tables.moment(material.last_time),
         length=tables.duration(max(material.last_time - material.first_time, 0)), headlines=_headlines(material, found),
         records=material.records, approved=material.approved, fills=sum(one.quantity > 0 for one in material.results),
-        reasons={name: LONG_DECIMAL.sub(_rounded, words) for name, words in material.reasons.items()}, refusals=material.refusals,
+        reasons={name: readable(words) for name, words in material.reasons.items()}, refusals=material.refusals,
         statistics=tables.statistics_table(material, found), short=tables.is_short(found), tables=_tables(material, trades),
-        symbols=list(_priced(material)), sources={name: one.source for name, one in _priced(material).items()},
+        symbols=list(priced(material)), sources={name: one.source for name, one in priced(material).items()},
         settings=tables.settings_table(material), digest=material.settings.digest(), notes=NOTES,
-        charts=_charts(material, trades), plotly=get_plotlyjs(), style=_own("page.css"), script=_own("page.js"), embedded=_embedded,
+        charts=_charts(material, trades),
     )  # fmt: skip
+
+
+def rendered(template: str, **values: Any) -> str:
+    """A page of the house's look: its style, its script and what draws its `charts` are in it."""
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(FOLDER), autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    return environment.get_template(template).render(
+        **values, plotly=get_plotlyjs(), style=_own("page.css"), script=_own("page.js"), embedded=_embedded
+    )
 
 
 def _own(name: str) -> str:
@@ -112,7 +129,7 @@ def _tables(material: Material, trades: list[Trade]) -> dict[str, tables.Table]:
     }  # fmt: skip
 
 
-def _priced(material: Material) -> dict[str, Any]:
+def priced(material: Material) -> dict[str, Prices]:
     """Symbols with a price, those that traded first."""
     traded = {result.symbol for result in material.results if result.quantity}
     names = sorted((name for name, one in material.prices.items() if one.bars.times), key=lambda name: (name not in traded, name))
@@ -124,7 +141,7 @@ def _charts(material: Material, trades: list[Trade]) -> dict[str, Any]:
     return {
         "performance": figures.performance(material), "costs": figures.costs(material), "slippage": figures.slippage(material),
         "results": figures.results(trades), "refusals": figures.refusals(material.refusals),
-        "prices": {name: figures.price(material, name, one) for name, one in _priced(material).items()},
+        "prices": {name: figures.price(material, name, one) for name, one in priced(material).items()},
         "trades": {str(place): figures.trade(detail) for place, detail in details_of(material, trades).items()},
     }  # fmt: skip
 
@@ -145,6 +162,11 @@ def _headlines(material: Material, found: dict[str, Statistics]) -> list[Headlin
             trips=tables.amount(Decimal(one.round_trips), 0), mode=last.risk_mode.value,
         ))  # fmt: skip
     return made
+
+
+def readable(words: str) -> str:
+    """The words with no more places than a person needs."""
+    return LONG_DECIMAL.sub(_rounded, words)
 
 
 def _rounded(found: re.Match[str]) -> str:
