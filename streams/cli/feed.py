@@ -7,6 +7,7 @@ import errno
 import logging
 import signal
 import threading
+from contextlib import closing
 from typing import Annotated
 
 import typer
@@ -18,6 +19,7 @@ from streams.exchange.service import FeedService
 from streams.exchange.timekeeper import Timekeeper
 from streams.exchange.wall import SystemWall
 from streams.operate.runtime import joined_session, open_runtime
+from streams.operate.watchdog import log_duties, watch
 
 logger = logging.getLogger(__name__)
 
@@ -69,7 +71,9 @@ def timekeeper(
     context: typer.Context, session: Session = "live", bootstrap: Bootstrap = None, registry: Registry = None
 ) -> None:
     """
-    Keep a live session's time while its feed is dead, until told to stop.
+    Keep a live session's time while its feed is dead, and its dead letters, until told to stop.
+
+    What `cdb watchdog` does beside, for the stack that `cdb up` starts, is another's here: Docker's, or whoever keeps the cluster.
 
     Examples:
 
@@ -79,7 +83,8 @@ def timekeeper(
     with open_runtime(connection, client_id=f"{session}-timekeeper") as runtime:
         settings = joined_session(runtime, session)
         wall = SystemWall(stop_on_signals())
-        Timekeeper(runtime.log, runtime.codec, settings, wall, code_version=runtime.code_version).run()
+        with closing(Timekeeper(runtime.log, runtime.codec, settings, wall, code_version=runtime.code_version)) as timekeeper:
+            watch(log_duties(runtime.log, runtime.codec, settings, timekeeper), wall)
 
 
 def _tell(session: str, service: FeedService, outcome: Outcome) -> None:

@@ -10,10 +10,9 @@ from streams.cli.feed import stop_on_signals
 from streams.cli.options import Session, connection_of, stack_of
 from streams.exchange.timekeeper import Timekeeper
 from streams.exchange.wall import SystemWall
-from streams.operate.dead_letters import ConnectDeadLetters
 from streams.operate.runtime import joined_session, open_runtime
 from streams.operate.sink import Sink
-from streams.operate.watchdog import Aside, Duty, SinkKeeper, StackKeeper, watch
+from streams.operate.watchdog import Aside, Duty, SinkKeeper, StackKeeper, log_duties, watch
 
 
 def watchdog(
@@ -45,8 +44,7 @@ def watchdog(
         if mend:
             asides["stack"] = Aside("stack", 1.0, keeper.turn)
         duties = [
-            Duty("timekeeper", 0.1, timekeeper.turn),
-            Duty("dead letters", 1.0, ConnectDeadLetters(runtime.log, runtime.codec).turn),
+            *log_duties(runtime.log, runtime.codec, settings, timekeeper),
             *(Duty(name, 1.0, aside.turn) for name, aside in asides.items()),
         ]
         try:

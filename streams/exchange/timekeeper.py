@@ -18,13 +18,12 @@ from streams.log.journal import newest_entry
 from streams.log.layout import Layout
 
 DEAD_AFTER_SECONDS = 5.0
-TURN_SECONDS = 0.1
 LOOK_SECONDS = 0.5
 
 
 class Timekeeper:
     """
-    Watches one session's feed. `turn` is one look or one watermark; `run` turns ten times a second until told to stop.
+    Watches one session's feed. `turn` is one look or one watermark; due ten times a second.
     """
 
     def __init__(
@@ -47,14 +46,6 @@ class Timekeeper:
     def keeps(self) -> bool:
         """Whether it stands in for the feed now."""
         return self._writer is not None
-
-    def run(self) -> None:
-        """Raises: LogError as the log; a feed's return is no error."""
-        try:
-            while not self._wall.wait(TURN_SECONDS):
-                self.turn()
-        finally:
-            self.close()
 
     def close(self) -> None:
         """Gives the feed's name back, where it was taken."""

@@ -6,7 +6,8 @@ the same transaction as the letters, so a watchdog that is killed loses and doub
 """
 
 from streams.domain.records import DeadLetter
-from streams.errors import Fenced
+from streams.domain.rules import broken_rule
+from streams.errors import DecodeError, Fenced
 from streams.log.codec import Codec
 from streams.log.interface import Log, Message, Partition, Writer
 
@@ -73,11 +74,18 @@ class ConnectDeadLetters:
         return DeadLetter(
             event_id=name, causation_id=name, correlation_id=name, session=session, time=max(message.time, EARLIEST_TIME),
             source_topic=topic, source_partition=partition, source_offset=offset,
-            rule="sink_storable" if about.get("__connect.errors.stage") == "TRANSFORMATION" else "sink_decodable",
+            rule=self._rule(message.value) if about.get("__connect.errors.stage") == "TRANSFORMATION" else "sink_decodable",
             # Postgres stores no NUL in a text.
             cause=about.get("__connect.errors.exception.message", "Connect gave no reason").replace("\x00", "\\0"),
             payload=message.value,
         )  # fmt: skip
+
+    def _rule(self, value: bytes | None) -> str:
+        """The rule that a record which its table cannot hold breaks; of one that this program cannot read the sink's own word."""
+        try:
+            return broken_rule(self._codec.decode(value or b"")) or "sink_storable"
+        except DecodeError:
+            return "sink_storable"
 
     def _write(self, writer: Writer, letters: list[DeadLetter], place: int) -> None:
         writer.begin()

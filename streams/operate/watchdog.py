@@ -1,5 +1,5 @@
 """
-Keeps a session's surroundings going: the sink's tasks, the local stack's parts, what Connect could not decode, and time itself.
+Keeps a session's surroundings going: the sink's tasks, the local stack's parts, what Connect could not decode or breaks a rule, and time.
 
 Each duty is a small callable with its own interval; those that use the log share the loop's thread. What may take seconds (Connect's
 answers, the start of a part) is done aside, in a thread of its own, because market time must go on meanwhile. An unknown error ends
@@ -14,9 +14,15 @@ from typing import NamedTuple
 
 import httpx
 
+from streams.domain.parameters import SessionSettings
 from streams.errors import LogError, StackError
+from streams.exchange.timekeeper import Timekeeper
 from streams.exchange.wall import Wall
+from streams.log.codec import Codec
+from streams.log.interface import Log
 from streams.operate import web
+from streams.operate.dead_letters import ConnectDeadLetters
+from streams.operate.rule_watch import RuleWatch
 from streams.operate.sink import ConnectDown, Sink
 from streams.operate.stack import PartState, Stack
 
@@ -53,6 +59,15 @@ def watch(duties: list[Duty], wall: Wall) -> None:
                         raise
                     logger.warning("%s: %s", duty.name, fault)
                 due[duty.name] = wall.monotonic() + duty.seconds
+
+
+def log_duties(log: Log, codec: Codec, settings: SessionSettings, timekeeper: Timekeeper) -> list[Duty]:
+    """What a session needs done that only its log is needed for, wherever it runs."""
+    return [
+        Duty("timekeeper", 0.1, timekeeper.turn),
+        Duty("dead letters", 1.0, ConnectDeadLetters(log, codec).turn),
+        Duty("rules", 0.2, RuleWatch(log, codec, settings).turn),
+    ]
 
 
 class Aside:

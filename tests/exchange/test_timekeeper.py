@@ -1,5 +1,6 @@
 """When a live feed dies: who writes, what time does, and how the feed comes back. No second of it is waited for."""
 
+from contextlib import closing
 from itertools import pairwise
 
 import pytest
@@ -9,6 +10,7 @@ from streams.exchange.guard import refuse_second_feed
 from streams.exchange.service import FeedService
 from streams.exchange.timekeeper import Timekeeper
 from streams.log.memory import MemoryLog
+from streams.operate.watchdog import log_duties, watch
 from tests.exchange.sessions import (
     CODEC,
     T0,
@@ -183,11 +185,12 @@ def test_ended_session_and_recording_and_empty_session_are_left_alone(tmp_path):
         assert (data_of(log, settings), len(messages(log, settings, "journal"))) == before
 
 
-def test_keeper_runs_until_told_to_stop_and_lets_the_name_go(log, settings):
+def test_keeper_turns_among_the_duties_of_the_log_until_told_to_stop(log, settings):
     wall = FakeWall()
     feed_until(log, settings, wall, 10)
     wall.at(30.0, wall.stop)
-    keep(log, settings, wall).run()
+    with closing(keep(log, settings, wall)) as keeper:
+        watch(log_duties(log, CODEC, settings, keeper), wall)
     assert watermarks(log, settings)[-1] > T0 + 29 * SECOND
 
 

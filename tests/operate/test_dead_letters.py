@@ -2,7 +2,7 @@
 
 import pytest
 
-from streams.domain.records import DeadLetter
+from streams.domain.records import Alert, DeadLetter
 from streams.domain.rules import broken_rule
 from streams.log.codec import Codec
 from streams.log.interface import Headers, Partition
@@ -11,6 +11,7 @@ from streams.log.memory import MemoryLog, MemoryWriter
 from streams.operate import dead_letters
 from streams.operate.dead_letters import CONNECT_TOPIC, GROUP, SOURCE, ConnectDeadLetters
 from streams.operate.topics import create_session
+from tests.contract.samples import sample
 
 CODEC = Codec.offline()
 NOON = 1_700_000_000_000_000
@@ -97,11 +98,19 @@ def test_letter_says_where_the_bytes_stood_and_why_they_were_refused(log: DyingL
     assert broken_rule(letter) is None
 
 
-def test_record_that_its_table_cannot_hold_names_that_rule(log: DyingLog) -> None:
+def test_record_that_its_table_cannot_hold_and_nobody_here_can_read_is_the_sinks_word(log: DyingLog) -> None:
     put_aside(log, "monday.alerts", 4, cause="alerts.message must hold no NUL, had one at character 2", stage="TRANSFORMATION")
     assert ConnectDeadLetters(log, CODEC).turn() == 1
     [letter] = letters(log)
     assert (letter.rule, letter.cause) == ("sink_storable", "alerts.message must hold no NUL, had one at character 2")
+
+
+def test_record_that_its_table_cannot_hold_names_the_rule_of_the_one_list(log: DyingLog) -> None:
+    value = CODEC.wire(sample(Alert, message="a NUL \0"))
+    put_aside(log, "monday.alerts", 4, value, cause="alerts.message must hold no NUL, had one at character 7", stage="TRANSFORMATION")
+    assert ConnectDeadLetters(log, CODEC).turn() == 1
+    [letter] = letters(log)
+    assert (letter.rule, letter.payload) == ("text_without_nul", value)
 
 
 def test_each_session_gets_its_own_and_one_that_was_removed_none(log: DyingLog) -> None:
