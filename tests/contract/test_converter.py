@@ -62,7 +62,6 @@ def test_every_version_is_converted_to_the_values_that_python_reads(converter: J
             assert told["fields"][field["name"]]["optional"] == isinstance(field["type"], list), (version.name, field["name"])
 
 
-@pytest.mark.tenfold
 @EVERY_RECORD
 @settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(data=st.data())

@@ -94,7 +94,6 @@ def batch(site: Site) -> Iterator[Batch]:
     made.compare()
 
 
-@pytest.mark.tenfold
 @EVERY_TABLE
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much])
 @given(data=st.data())

@@ -32,7 +32,7 @@ class Recipe(NamedTuple):
 
 RECIPES = {
     Kind.SOAK: Recipe(soak.CASES, soak.arguments, soak.plugins),
-    Kind.FUZZ: Recipe(1000, fuzz.arguments, fuzz.plugins),
+    Kind.FUZZ: Recipe(fuzz.COUNT, fuzz.arguments, fuzz.plugins),
     Kind.MUTANTS: Recipe(mutants.COUNT, mutants.arguments, mutants.plugins),
 }
 

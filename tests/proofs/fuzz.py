@@ -1,19 +1,43 @@
-"""Every property of the suite with more examples, from a seed: the tests' own bounds are put aside."""
+"""
+Every property of the suite with more examples, from a seed: the tests' own bounds and deadlines are put aside.
+
+The count is what each property of the domain gets, and each kind of record on its way through fastavro, Java and Postgres. Where one
+example costs a hundred times that, `SHARES` says which part of the count is enough. So 10,000 take about an hour on one core.
+"""
 
 import functools
+import math
 from collections.abc import Callable
+from fractions import Fraction
 from typing import Any
 
 import pytest
-from hypothesis import is_hypothesis_test, settings
+from hypothesis import HealthCheck, is_hypothesis_test, settings
 
 from tests.proofs.tier import Tier
 
-FOLDERS = ("tests/domain", "tests/contract", "tests/simulation", "tests/log", "tests/exchange")
+COUNT = 10_000
+PLACES = (
+    "tests/domain", "tests/contract", "tests/simulation", "tests/log", "tests/exchange", "tests/report/test_series.py",
+    "tests/operate/test_reconcile.py",
+)  # fmt: skip
+# By the beginning of a test's id; everything else gets the whole count.
+SHARES = {
+    "tests/simulation/": Fraction(1, 200),  # whole sessions, a second or two each
+    "tests/operate/test_reconcile.py::": Fraction(1, 100),  # a reconciliation with Postgres each
+    "tests/contract/test_compiled.py::": Fraction(1, 10),  # the codec's properties once more, on damaged bytes and against fastavro
+    "tests/contract/test_postgres.py::test_no_record_at_all": Fraction(1, 10),  # as the one beside it, for refused records
+}
+
+
+def examples(test: str, count: int, own: int) -> int:
+    """How many a property gets of `count`; never fewer than its `own`, where the count allows that."""
+    share = next((share for place, share in SHARES.items() if test.startswith(place)), Fraction(1))
+    return min(count, max(own, math.ceil(count * share)))
 
 
 class Deeper:
-    """A pytest plugin: keeps the hypothesis tests, and gives each `tier.count` examples from the run's seed, `tenfold` ones ten times."""
+    """A pytest plugin: keeps the hypothesis tests, and gives each its `examples` from the run's seed."""
 
     def __init__(self, tier: Tier) -> None:
         self._tier = tier
@@ -22,14 +46,16 @@ class Deeper:
         found = [item for item in items if is_hypothesis_test(getattr(item, "function", None))]
         config.hook.pytest_deselected(items=[item for item in items if item not in found])
         items[:] = found
-        tenfold = {item.function for item in found if item.get_closest_marker("tenfold")}  # type: ignore[attr-defined]
-        for test in {item.function for item in found}:  # type: ignore[attr-defined]
-            self._deepen(test, self._tier.count * (10 if test in tenfold else 1))
+        for test, name in {item.function: item.nodeid for item in found}.items():  # type: ignore[attr-defined]
+            self._deepen(test, name)
 
-    def _deepen(self, test: Any, count: int) -> None:
+    def _deepen(self, test: Any, name: str) -> None:
         # Hypothesis has no public way to change a test's settings after its decorator, which outranks every profile.
         own = test._hypothesis_internal_use_settings
-        test._hypothesis_internal_use_settings = settings(own, max_examples=count, derandomize=False)
+        test._hypothesis_internal_use_settings = settings(
+            own, max_examples=examples(name, self._tier.count, own.max_examples), derandomize=False, deadline=None,
+            suppress_health_check=[*own.suppress_health_check, HealthCheck.too_slow],
+        )  # fmt: skip
         test.hypothesis.inner_test = self._counted(test.hypothesis.inner_test)
 
     def _counted(self, inner: Callable[..., Any]) -> Callable[..., Any]:
@@ -43,7 +69,7 @@ class Deeper:
 
 def arguments(seed: int) -> list[str]:
     """Of pytest."""
-    return [*FOLDERS, f"--hypothesis-seed={seed}", "--timeout=0"]
+    return [*PLACES, f"--hypothesis-seed={seed}", "--timeout=0"]
 
 
 def plugins(tier: Tier) -> list[object]:
