@@ -9,13 +9,14 @@ from hypothesis import strategies as st
 from streams.domain.execution.fees import FeeSchedule
 from streams.domain.execution.latency import Latency
 from streams.domain.execution.paper_exchange import on_order
-from streams.domain.execution.trades_only import MINUTE, Minute, Tape, hourly_volatility, model_fill
+from streams.domain.execution.trades_only import Minute, Tape, hourly_volatility, model_fill
 from streams.domain.execution.venue import Terms, Venue, on_market
 from streams.domain.records import Liquidity, OrderType, ResultStatus, Side
 from streams.stages.state import decode_state, encode_state
 from tests.domain.execution_stories import Paper, said
 from tests.domain.market import START, D, make_instrument, make_market, make_order, make_snapshot, trade
 
+MINUTE = 60_000_000
 TERMS = Terms(None, FeeSchedule(D("0.0002"), D("0.0006"), "USDT"), Latency(50_000, 50_000))
 
 
@@ -47,7 +48,7 @@ def test_volatility_of_the_hour_worsens_the_price():
     venue = make_venue((0, "100", "1"), (1, "101", "1"), (2, "101", "2"))
     # Returns 0.01 and 0: √(60 · 0.0001/2) = √0.003
     assert hourly_volatility(venue.tape) == D("0.054772255751")
-    filled = model_fill(venue.tape, side=Side.BUY, quantity=D(1), now=START + 2 * MINUTE)
+    filled = model_fill(venue.tape, side=Side.BUY, quantity=D(1), now=START + 2 * MINUTE, limit=None, whole=False)
     # 5 + 10 · 101/303 + 20,000 · 0.054772255751 = 1103.77844835333… bps
     assert filled.price == D("112.148162328369")
 
@@ -62,9 +63,10 @@ def test_no_more_is_filled_than_was_just_traded_and_not_filled_yet():
     assert (nothing.status, nothing.reason, nothing.model) == (ResultStatus.REJECTED, "NO_TRADES", "trades_only")
 
 
-def test_trades_older_than_two_minutes_price_nothing():
-    venue = make_venue((0, "100", "3"))
-    assert on_order(venue, make_order(), now=START + 2 * MINUTE, terms=TERMS)[0].reason == "NO_TRADES"
+def test_trades_of_two_minutes_ago_price_nothing_and_those_of_the_last_do_to_its_last_microsecond():
+    for now, reason in ((START + 2 * MINUTE - 1, None), (START + 2 * MINUTE, "NO_TRADES")):
+        [answer] = on_order(make_venue((0, "100", "3")), make_order(), now=now, terms=TERMS)
+        assert answer.reason == reason
 
 
 def test_feed_that_is_down_prices_nothing():
@@ -101,7 +103,7 @@ def test_fills_are_worse_than_the_last_trade_and_within_what_was_traded(trades, 
     venue = make_venue(*made)
     last, now, filled = D(trades[-1][1]), START + minute * MINUTE, D(0)
     for side, quantity in orders:
-        fill = model_fill(venue.tape, side=side, quantity=Decimal(quantity), now=now)
+        fill = model_fill(venue.tape, side=side, quantity=Decimal(quantity), now=now, limit=None, whole=False)
         if fill is not None:
             filled += fill.quantity
             assert fill.quantity <= quantity

@@ -61,13 +61,11 @@ def on_trades(tape: Tape, data: MarketData) -> None:
         newest.quote_volume += trade.price * trade.quantity
 
 
-def model_fill(
-    tape: Tape, *, side: Side, quantity: Decimal, now: int, limit: Decimal | None = None, whole: bool = False
-) -> ModelFill | None:
+def model_fill(tape: Tape, *, side: Side, quantity: Decimal, now: int, limit: Decimal | None, whole: bool) -> ModelFill | None:
     """
     What a taking order gets at `now`, which is then gone from the tape.
 
-    None where the last two minutes had no trades, the model's price is beyond `limit`, or less than `whole` is there.
+    None where the last two minutes had no trades, the model's price is beyond `limit`, or there is less than a `whole` order wants.
     """
     recent = [minute for minute in tape.minutes if minute.minute >= now // MINUTE - 1]
     filled = min(quantity, sum((minute.available for minute in recent), ZERO))
