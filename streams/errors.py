@@ -38,6 +38,12 @@ class LogError(StreamsError):
     retriable = True
 
 
+class Unanswered(LogError):
+    """A question to a record has no answer: the log is away, or what it needs is gone. Not 1, by which a record is told to differ."""
+
+    exit_code = 2
+
+
 class Fenced(LogError):
     """Another writer has taken this one's name over; nothing more may be written. Supervisors do not restart it."""
 

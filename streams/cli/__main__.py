@@ -1,8 +1,8 @@
 """
 The `cdb` command: every command group in one place, and the one place where faults become exit codes.
 
-0 done; 1 a fault of the world; 2 a wrong command, option or setting; 70 a bug of ours (with traceback); 75 another process took
-over; 130 interrupted.
+0 done; 1 a fault of the world; 2 a wrong command, option or setting, or a question to a record that got no answer; 70 a bug of ours
+(with traceback); 75 another process took over; 130 interrupted.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from streams.cli import archive, backtest, commands, data, feed, paper, replay, report, schemas, sessions, stack, watchdog, worker
+from streams.cli.later import later
 from streams.cli.options import Invocation, connection_of
 from streams.errors import StreamsError
 from streams.operate import leash
@@ -34,6 +34,29 @@ GARBAGE_THRESHOLDS = (50_000, 20, 50)
 app = typer.Typer(
     name="cdb", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False,
     help="Paper trading for crypto on Apache Kafka, where every decision can be replayed byte for byte.",
+    cls=later({
+        "up": "streams.cli.stack:up",
+        "down": "streams.cli.stack:down",
+        "status": "streams.cli.stack:status",
+        "worker": "streams.cli.worker:worker",
+        "feed": "streams.cli.feed:feed",
+        "timekeeper": "streams.cli.feed:timekeeper",
+        "watchdog": "streams.cli.watchdog:watchdog",
+        "paper": "streams.cli.paper:paper",
+        "backtest": "streams.cli.backtest:backtest_command",
+        "report": "streams.cli.report:report_command",
+        "halt": "streams.cli.commands:halt",
+        "resume": "streams.cli.commands:resume",
+        "reduce-only": "streams.cli.commands:reduce_only",
+        "flatten": "streams.cli.commands:flatten",
+        "cancel": "streams.cli.commands:cancel",
+        "reset": "streams.cli.commands:reset",
+        "reconcile": "streams.cli.data:reconcile_command",
+        "archive": "streams.cli.archive:archive_command",
+        "sessions": "streams.cli.sessions:app",
+        "replay": "streams.cli.replay:app",
+        "schemas": "streams.cli.schemas:app",
+    }),
 )  # fmt: skip
 
 
@@ -51,25 +74,6 @@ def start(
     connection = connection_of(context)
     form: Literal["human", "json"] = "json" if json_logs else connection.log_format
     start_logging(connection.log_level, form)
-
-
-app.command()(stack.up)
-app.command()(stack.down)
-app.command()(stack.status)
-app.command()(worker.worker)
-app.command()(feed.feed)
-app.command()(feed.timekeeper)
-app.command()(watchdog.watchdog)
-app.command()(paper.paper)
-app.command("backtest")(backtest.backtest_command)
-app.command("report")(report.report_command)
-for command in (commands.halt, commands.resume, commands.reduce_only, commands.flatten, commands.cancel, commands.reset):
-    app.command()(command)
-app.command("reconcile")(data.reconcile_command)
-app.command("archive")(archive.archive_command)
-app.add_typer(sessions.app, name="sessions")
-app.add_typer(replay.app, name="replay")
-app.add_typer(schemas.app, name="schemas")
 
 
 def run(arguments: Sequence[str], environment: Mapping[str, str]) -> int:

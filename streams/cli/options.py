@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, NamedTuple
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
 from streams.operate.candle_ask import CandleAsk
 from streams.operate.connection import Connection
-from streams.operate.stack import Stack, StackSettings
+from streams.operate.stack import StackSettings
+
+if TYPE_CHECKING:
+    from streams.operate.stack import Stack
 
 Session = Annotated[str, typer.Option(metavar="NAME", help="The session.")]
 Bootstrap = Annotated[
@@ -138,6 +141,9 @@ def environment_of(context: typer.Context) -> Mapping[str, str]:
 
 def stack_of(context: typer.Context) -> Stack:
     """The local stack, by the CDB_STACK_… variables. Raises: ConfigError with one line for each fault."""
+    # Only here: it brings clients of Postgres and HTTP along, and most commands never ask the stack.
+    from streams.operate.stack import Stack  # noqa: PLC0415 (see above)
+
     return Stack(StackSettings.from_environment(environment_of(context)))
 
 

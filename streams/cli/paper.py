@@ -42,8 +42,8 @@ from streams.cli.options import (
     environment_of,
     stack_of,
 )
-from streams.cli.replay import as_document as verdict_document
-from streams.cli.replay import print_verdict
+from streams.cli.replay_verify import as_document as verdict_document
+from streams.cli.replay_verify import print_verdict
 from streams.cli.summary_view import print_summary
 from streams.domain.parameters import SessionSettings
 from streams.errors import ConfigError, FeedError

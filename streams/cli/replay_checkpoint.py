@@ -21,13 +21,6 @@ from streams.replay.checkpoints.signature import make_key, must_be_signed, signe
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON object.")]
 
 
-def add_to(app: typer.Typer) -> None:
-    """Puts the commands under `app`."""
-    app.command("checkpoint")(checkpoint_command)
-    app.command("check")(check_command)
-    app.command("key")(key_command)
-
-
 def checkpoint_command(
     context: typer.Context,
     out: Annotated[Path, typer.Option("--out", metavar="FILE", help="Where it is written; FILE's name with .marks beside it.")],

@@ -29,12 +29,6 @@ from streams.replay.recorded.patience import PatientLog
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON object.")]
 
 
-def add_to(app: typer.Typer) -> None:
-    """Puts the commands under `app`."""
-    app.command("export")(export_command)
-    app.command("import")(import_command)
-
-
 def export_command(
     context: typer.Context,
     session: Session = "live",

@@ -14,6 +14,9 @@ from streams.domain.ids import session_of
 from streams.errors import ConfigError
 from streams.replay.questions.moments import FORMS, MICROSECONDS, Span, moment_of, shown, span_of
 from streams.replay.recorded.recorded import Recorded
+from streams.report.incident.gather import event_time, incident_of
+from streams.report.incident.page import incident_page
+from streams.report.page import writable, written
 
 # What is drawn around a moment where no part is asked for.
 BEFORE_SECONDS, AFTER_SECONDS = 300, 60
@@ -66,11 +69,6 @@ def report_command(
 
         cdb replay report --html crash.html --session golden-crash --archive tests/golden/corpus/golden-crash --from +60 --to +180
     """
-    # Only here: charts and templates take a while to import, and no other question needs them.
-    from streams.report.incident.gather import event_time, incident_of  # noqa: PLC0415 (see above)
-    from streams.report.incident.page import incident_page  # noqa: PLC0415 (see above)
-    from streams.report.page import writable, written  # noqa: PLC0415 (see above)
-
     if at is not None and event_id is not None:
         raise ConfigError("--at and --event must not both be given: an event has its own moment")
     name = session or (session_of(event_id) if event_id is not None else "live")

@@ -10,8 +10,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
 
-import psycopg
-from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 from pydantic_core import ErrorDetails
 
@@ -79,6 +77,10 @@ class Connection(BaseModel):
         """
         if self.postgres is None:
             return None
+        # Only here: libpq takes a while to load, and most commands never ask Postgres.
+        import psycopg  # noqa: PLC0415 (see above)
+        from psycopg.conninfo import conninfo_to_dict, make_conninfo  # noqa: PLC0415 (see above)
+
         try:
             parts = conninfo_to_dict(self.postgres)
         except psycopg.ProgrammingError:

@@ -19,7 +19,7 @@ from streams.log.codec import Codec
 from streams.log.interface import Log
 from streams.log.kafka import KafkaLog
 from streams.log.schema_ids import SchemaIds
-from streams.operate import registry, sessions
+from streams.operate import sessions
 from streams.operate.connection import OFFLINE, Connection
 from streams.stages.contract import StageFactory
 from streams.stages.execution import ExecutionStage
@@ -42,17 +42,31 @@ class Runtime(NamedTuple):
 
 
 @contextmanager
+def open_log(connection: Connection, *, client_id: str = "cdb", readers_kept: int = 0) -> Iterator[Log]:
+    """The log of a connection, closed at the end. `readers_kept` as `KafkaLog` has it."""
+    with KafkaLog(
+        connection.bootstrap, client_id=client_id, timeout_s=connection.timeout_seconds, readers_kept=readers_kept
+    ) as log:
+        yield log
+
+
+@contextmanager
 def open_runtime(connection: Connection, *, client_id: str = "cdb", readers_kept: int = 0) -> Iterator[Runtime]:
     """
     Log and codec of a connection, closed at the end. `readers_kept` as `KafkaLog` has it.
 
     Raises: RegistryDown, SchemaRefused; LogError once the log is asked for something and cannot be reached.
     """
-    schema_ids = SchemaIds.offline() if connection.registry == OFFLINE else registry.register(connection.registry)
-    with KafkaLog(
-        connection.bootstrap, client_id=client_id, timeout_s=connection.timeout_seconds, readers_kept=readers_kept
-    ) as log:
+    schema_ids = SchemaIds.offline() if connection.registry == OFFLINE else _registered(connection.registry)
+    with open_log(connection, client_id=client_id, readers_kept=readers_kept) as log:
         yield Runtime(log, Codec(schema_ids), schema_ids, code_version())
+
+
+def _registered(url: str) -> SchemaIds:
+    # Only here: a client of HTTP takes a while to import, and who reads a session by its own manifest needs none.
+    from streams.operate import registry  # noqa: PLC0415 (see above)
+
+    return registry.register(url)
 
 
 def session_settings(runtime: Runtime, session: str) -> SessionSettings:

@@ -19,8 +19,6 @@ from streams.log.interface import Log, Partition, Writer
 from streams.log.journal import backwards
 from streams.log.schema_ids import SchemaIds, is_covered
 from streams.operate import topics
-from streams.operate.migrate import DatabaseError
-from streams.operate.rows import delete_rows
 
 OPEN, ENDED = "OPEN", "ENDED"
 WRITERS_MAX = 20  # programs that start at once and find the same manifest too old
@@ -163,6 +161,10 @@ def remove(log: Log, session: str, database: Callable[[], str]) -> Removed:
 
     What the sink had still in hand comes after: a second call removes it. Raises: ConfigError where there was nothing at all.
     """
+    # Only here: the client of Postgres takes a while to import, and who reads a session needs none.
+    from streams.operate.migrate import DatabaseError  # noqa: PLC0415 (see above)
+    from streams.operate.rows import delete_rows  # noqa: PLC0415 (see above)
+
     removed = Removed(topics.delete_session(log, session), 0)
     try:
         removed = removed._replace(rows=delete_rows(database(), session))

@@ -5,8 +5,25 @@ The stack without Docker: broker, registry, Connect and Postgres as processes of
 `.endpoints()` where to reach it. Processes are detached: they stay when the caller ends.
 """
 
-from streams.operate.stack.part import PartState, PartStatus
+from typing import TYPE_CHECKING, Any
+
 from streams.operate.stack.settings import PART_NAMES, Endpoints, StackSettings
-from streams.operate.stack.stack import Stack
+
+if TYPE_CHECKING:
+    from streams.operate.stack.part import PartState, PartStatus
+    from streams.operate.stack.stack import Stack
 
 __all__ = ["PART_NAMES", "Endpoints", "PartState", "PartStatus", "Stack", "StackSettings"]
+
+
+def __getattr__(name: str) -> Any:
+    # The parts bring clients of Postgres and HTTP along; who only asks where they are reached needs neither.
+    if name in ("PartState", "PartStatus"):
+        from streams.operate.stack import part  # noqa: PLC0415 (see above)
+
+        return getattr(part, name)
+    if name == "Stack":
+        from streams.operate.stack import stack  # noqa: PLC0415 (see above)
+
+        return stack.Stack
+    raise AttributeError(f"module {__name__} has no attribute {name}")
