@@ -69,7 +69,7 @@ def candle_parameters(
 def owned(files: Iterable[Path], named: tuple[str, ...], among: Iterable[str], faults: list[str]) -> tuple[CandleFile, ...]:
     """
     Each file with its instrument. `named`: one for each file or one for all; `among`: which ones it can be, empty for any; a
-    single one holds whatever the file is called, unless the name tells of other assets.
+    single one holds whatever the file is called, unless the name tells of other assets, known ones or not.
     """
     files = tuple(files)
     if named and len(named) not in (1, len(files)):
@@ -91,17 +91,30 @@ def _recognised(file: Path, among: tuple[str, ...]) -> InstrumentSpec:
     everywhere = [spec for venue in venues for spec in venue_instruments(venue).values()]
     known = [instrument_of(name, FOLDER) for name in among] or everywhere
     fitting = [spec for spec in known if _fits(file.name, spec)]
-    if len(known) == 1 and among and not any(_fits(file.name, spec) and _assets(spec) != _assets(known[0]) for spec in everywhere):
+    told = _told_pair(file.name, {spec.quote_asset for spec in everywhere})
+    if len(known) == 1 and told in (None, _pair(known[0])):
         fitting = known
-    if len(fitting) != 1:
-        names = ", ".join(f"{spec.exchange}:{spec.symbol}" for spec in fitting or known)
-        word = "several fit" if fitting else "none fits"
-        raise ConfigError(f"{file.name} must name its instrument: {word} of {names}; say --instrument VENUE:SYMBOL")
-    return fitting[0]
+    if len(fitting) == 1:
+        return fitting[0]
+    names = ", ".join(f"{spec.exchange}:{spec.symbol}" for spec in fitting or known)
+    if among and told is not None and not fitting:
+        raise ConfigError(f"{file.name} must be of {names}, was of {told} by its name")
+    word = "several fit" if fitting else "none fits"
+    way = "call it like BTC_USDT-1m-spot.feather" if among else "say --instrument VENUE:SYMBOL"
+    raise ConfigError(f"{file.name} must name its instrument: {word} of {names}; {way}")
 
 
-def _assets(spec: InstrumentSpec) -> tuple[str, str]:
-    return spec.base_asset, spec.quote_asset
+def _pair(spec: InstrumentSpec) -> str:
+    return spec.base_asset + spec.quote_asset
+
+
+def _told_pair(name: str, quotes: set[str]) -> str | None:
+    """The assets that a file's name tells of, as `BTCUSDT`; None where it begins with no pair in one of `quotes`."""
+    if found := _OF_FREQTRADE.match(name):
+        return found[1] + found[2]
+    first = _SYMBOL_FIRST.match(name)
+    symbol = "" if first is None else first[1].replace("_", "")
+    return symbol if any(symbol.endswith(quote) and symbol != quote for quote in quotes) else None
 
 
 def _fits(name: str, spec: InstrumentSpec) -> bool:

@@ -208,7 +208,9 @@ def test_at_most_the_newest_ten_thousand_candles_are_told(tmp_path: Path) -> Non
 @pytest.mark.parametrize(
     ("name", "first", "last", "message"),
     [
-        ("ETHUSDT.csv", -9, 3, "--warmup: ETHUSDT.csv must name its instrument: none fits of simulated:BTCUSDT"),
+        ("ETHUSDT.csv", -9, 3, "--warmup: ETHUSDT.csv must be of simulated:BTCUSDT, was of ETHUSDT by its name"),
+        ("NOSUCHUSDT_2026.csv", -9, 3, "--warmup: NOSUCHUSDT_2026.csv must be of simulated:BTCUSDT, was of NOSUCHUSDT by its name"),
+        ("NO_USDT-1m-spot.csv", -9, 3, "--warmup: NO_USDT-1m-spot.csv must be of simulated:BTCUSDT, was of NOUSDT by its name"),
         ("BTCUSDT.csv", 0, 9, "--warmup must hold a candle of BTCUSDT among the 60 before the market's start"),
         ("BTCUSDT.csv", -90, -60, "was 2023-11-14 14:30:00 to 2023-11-14 15:00:00"),
     ],
@@ -217,6 +219,19 @@ def test_history_of_another_symbol_or_another_time_is_refused(tmp_path: Path, na
     with pytest.raises(ConfigError) as fault:
         settings_of(asked(tmp_path, history(tmp_path, name, first=first, last=last)))
     assert message in str(fault.value)
+
+
+def test_history_of_no_told_symbol_is_the_sessions_only_one_and_of_several_it_must_be_told(tmp_path: Path) -> None:
+    path = history(tmp_path, "prices.csv")
+    found = settings_of(asked(tmp_path, path))
+    assert found.feed.warmup is not None and found.feed.warmup.candles[0].instrument == "simulated:BTCUSDT"
+    with pytest.raises(ConfigError) as fault:
+        settings_of(asked(tmp_path, path, history(tmp_path, "NOSUCHUSDT.csv"), symbols=("BTCUSDT", "ETHUSDT")))
+    assert str(fault.value).splitlines() == [
+        "--warmup: prices.csv must name its instrument: none fits of simulated:BTCUSDT, simulated:ETHUSDT; "
+        "call it like BTC_USDT-1m-spot.feather",
+        "--warmup: NOSUCHUSDT.csv must be of simulated:BTCUSDT, simulated:ETHUSDT, was of NOSUCHUSDT by its name",
+    ]
 
 
 def test_history_that_breaks_a_rule_is_refused_with_its_name(tmp_path: Path) -> None:
