@@ -19,8 +19,8 @@ from streams.domain.parameters import SessionSettings
 from streams.errors import ConfigError
 from streams.exchange.wall import SystemWall
 from streams.log.archive import ArchiveLog, read_manifest
-from streams.operate import sessions, topics
-from streams.operate.laying import lay, new_headers
+from streams.operate import sessions
+from streams.operate.laying import bring
 from streams.operate.runtime import code_version, open_runtime
 from streams.replay.archive.session_archive import Told, export_session
 from streams.replay.checkpoints.checkpoint import damages
@@ -76,7 +76,7 @@ def import_command(
     """
     Lay an archive onto a log that does not have its session: the same records at the same offsets, so that it replays and goes on there.
 
-    What was interrupted is removed with `cdb sessions rm` and said again.
+    Where it was interrupted, say it again: what was laid until then is removed, and it begins anew.
 
     Examples:
 
@@ -92,16 +92,14 @@ def import_command(
     if altered:
         raise ConfigError(f"archive {folder} must be as it was exported: {altered[0]}")
     archive = ArchiveLog(folder)
-    settings = SessionSettings.model_validate_json(about.settings)
     with open_runtime(connection_of(context, bootstrap=bootstrap, registry=registry), client_id="cdb-import") as runtime:
-        if topics.topic_name(about.session, "session") in runtime.log.topics():
-            raise ConfigError(f"session {about.session} must not be on the log yet, is: cdb sessions rm {about.session} removes it")
-        headers = new_headers(about.written(), runtime.schema_ids)
-        topics.create_session(runtime.log, about.session, feeds=settings.partitions, risk=settings.risk_tasks)
         columns = (SpinnerColumn(), TextColumn("laying records"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
         with Progress(*columns, console=console, transient=True) as bar:
             task = bar.add_task("laying", total=archive.records())
-            records = lay(archive, runtime.log, about.session, headers, told=lambda count: bar.update(task, completed=count))
+            records = bring(
+                archive, runtime.log, runtime.schema_ids, told=lambda count: bar.update(task, completed=count),
+                say=lambda words: console.print(f"[yellow]{words}", soft_wrap=True, highlight=False),
+            )  # fmt: skip
     if as_json:
         typer.echo(json.dumps({"session": about.session, "records": records}, indent=2))
     else:

@@ -10,17 +10,20 @@ pass them over. Schema ids become those of the log's own registry; nothing else 
 from collections.abc import Callable, Iterator, Mapping
 
 import schemas
+from streams.domain.parameters import SessionSettings
 from streams.errors import ConfigError
 from streams.log.archive import ArchiveLog
 from streams.log.codec import HEADER_LENGTH
 from streams.log.interface import Log, Message, Partition, Writer, watermark_headers
-from streams.log.journal import read_range
+from streams.log.journal import backwards, read_range
 from streams.log.schema_ids import SchemaIds, identity
+from streams.operate import topics
 
 EARLIEST_TIME = 1000
 FILLER_HEADER = "cdb-filler"
 
 Told = Callable[[int], None]
+Say = Callable[[str], None]
 
 
 def new_headers(written: SchemaIds, here: SchemaIds) -> dict[bytes, bytes]:
@@ -44,12 +47,40 @@ def new_headers(written: SchemaIds, here: SchemaIds) -> dict[bytes, bytes]:
     return headers
 
 
+def bring(archive: ArchiveLog, log: Log, here: SchemaIds, *, say: Say, told: Told = lambda _: None) -> int:
+    """
+    The number of records of an archive that stand on the log now, whose topics are made for them. `say` is told where an earlier try was
+    cut short: what it laid is removed, and it is begun anew.
+
+    Raises: ConfigError where the session is on the log already, or the archive cannot be laid; LogError as the log.
+    """
+    about = archive.about
+    assert about is not None, "who brings an archive has asked whose it is"
+    if about.session in topics.sessions(log):
+        _remove_remains(log, about.session, say)
+    settings = SessionSettings.model_validate_json(about.settings)
+    headers = new_headers(about.written(), here)
+    topics.create_session(log, about.session, feeds=settings.partitions, risk=settings.risk_tasks)
+    return lay(archive, log, about.session, headers, told=told)
+
+
+def _remove_remains(log: Log, session: str, say: Say) -> None:
+    """The manifest comes last: without one, nobody could work on these topics, and an import of them was cut short."""
+    place = Partition(topics.topic_name(session, "session"), 0)
+    if place.topic in log.topics() and any(message.value is not None for message in backwards(log, place)):
+        raise ConfigError(f"session {session} must not be on the log yet, is: cdb sessions rm {session} removes it")
+    say(f"an import of session {session} was cut short: what it laid is removed, and it is begun anew")
+    # Whoever still lays it is ended first.
+    log.writer(_writer_name(session)).close()
+    topics.delete_session(log, session)
+
+
 def lay(archive: ArchiveLog, log: Log, session: str, headers: Mapping[bytes, bytes], *, told: Told = lambda _: None) -> int:
     """
     The number of records laid onto the session's topics, which exist and are empty. `told` hears the number so far.
 
-    Raises: ConfigError where a topic holds records already, or the archive does not begin at its topic's beginning; LogError as the log:
-    what was laid until then must be removed before it is begun again.
+    The session's own topic, with its manifest, comes last. Raises: ConfigError where a topic holds records already, or the archive does not
+    begin at its topic's beginning; LogError as the log: what was laid until then must be removed before it is begun again.
     """
     places = [Partition(topic, number) for topic, count in archive.topics().items() for number in range(count)]
     for place in places:
@@ -60,11 +91,18 @@ def lay(archive: ArchiveLog, log: Log, session: str, headers: Mapping[bytes, byt
                 f"{place.topic}/{place.number} must be archived from offset 0 to be laid onto a log, begins at "
                 f"{archive.start_offset(place)}; read the archive where it lies (--archive)"
             )
-    writer = log.writer(f"{session}-import")
+    writer = log.writer(_writer_name(session))
+    own = topics.topic_name(session, "session")
+    layers = [[_Layer(archive, place, headers) for place in places if (place.topic == own) is last] for last in (False, True)]
     try:
-        return _laid(writer, [_Layer(archive, place, headers) for place in places], told)
+        laid = _laid(writer, layers[0], told)
+        return laid + _laid(writer, layers[1], lambda count: told(laid + count))
     finally:
         writer.close()
+
+
+def _writer_name(session: str) -> str:
+    return f"{session}-import"
 
 
 def _laid(writer: Writer, layers: list["_Layer"], told: Told) -> int:

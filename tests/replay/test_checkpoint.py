@@ -18,7 +18,7 @@ from streams.log.interface import Message, Partition
 from streams.log.layout import Layout
 from streams.log.memory import MemoryLog
 from streams.operate import sessions
-from streams.operate.laying import lay, new_headers
+from streams.operate.laying import bring, lay, new_headers
 from streams.operate.runtime import STAGES
 from streams.operate.topics import create_session
 from streams.replay.archive.session_archive import export_session
@@ -273,6 +273,27 @@ def test_imported_session_stands_at_its_offsets_verifies_equal_and_keeps_its_che
     assert check(log, codec, read(archived / CHECKPOINT), marks_of(archived / CHECKPOINT)) is None
     with pytest.raises(ConfigError, match="must be empty to be laid onto"):
         lay(ArchiveLog(archived), log, session.settings.session, {})
+
+
+@pytest.mark.parametrize("commits", [0, 1, 3])
+def test_import_that_was_cut_short_is_cleaned_and_begun_anew_and_one_that_is_there_is_left_alone(archived: Path, commits: int) -> None:
+    archive, log, said = ArchiveLog(archived), MemoryLog(), list[str]()
+    left = [commits]
+
+    def cut_short(_: int) -> None:
+        if not left[0]:
+            raise LogError("the broker went away")
+        left[0] -= 1
+
+    with pytest.raises(LogError, match="went away"):
+        bring(archive, log, SchemaIds.offline(), say=said.append, told=cut_short)
+    assert not said
+    assert bring(archive, log, SchemaIds.offline(), say=said.append) == archive.records()
+    assert [words for words in said if "begun anew" in words] == said and len(said) == 1
+    assert check(log, Codec.offline(), read(archived / CHECKPOINT), marks_of(archived / CHECKPOINT)) is None
+    with pytest.raises(ConfigError, match="must not be on the log yet, is: cdb sessions rm golden-halts removes it"):
+        bring(archive, log, SchemaIds.offline(), say=said.append)
+    assert check(log, Codec.offline(), read(archived / CHECKPOINT), marks_of(archived / CHECKPOINT)) is None
 
 
 def test_hole_of_an_aborted_transaction_is_laid_as_wide_as_it_was(tmp_path: Path) -> None:

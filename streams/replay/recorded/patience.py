@@ -26,19 +26,23 @@ class PatientLog(ReadOnlyLog):
         super().__init__(log)
         self._wall, self._say, self._seconds = wall, say, seconds
 
+    def topics(self) -> dict[str, int]:
+        return self.asked(super().topics)
+
     def reader(self, positions: Mapping[Partition, int]) -> Reader:
         return PatientReader(self, super().reader, positions)
 
     def start_offset(self, partition: Partition) -> int:
-        return self._asked(lambda: super(PatientLog, self).start_offset(partition))
+        return self.asked(lambda: super(PatientLog, self).start_offset(partition))
 
     def end_offset(self, partition: Partition) -> int:
-        return self._asked(lambda: super(PatientLog, self).end_offset(partition))
+        return self.asked(lambda: super(PatientLog, self).end_offset(partition))
 
     def offset_at(self, partition: Partition, time: int) -> int:
-        return self._asked(lambda: super(PatientLog, self).offset_at(partition, time))
+        return self.asked(lambda: super(PatientLog, self).offset_at(partition, time))
 
-    def _asked(self, question: Callable[[], Answer]) -> Answer:
+    def asked(self, question: Callable[[], Answer]) -> Answer:
+        """What the log answers, once it does. Raises: LogError where it does not come back, or has another trouble."""
         try:
             return question()
         except LogError as fault:
@@ -51,7 +55,7 @@ class PatientLog(ReadOnlyLog):
         deadline = self._wall.monotonic() + self._seconds
         while True:
             try:
-                self.topics()
+                super().topics()
             except LogError:
                 if self._wall.monotonic() >= deadline:
                     raise fault from None
@@ -70,7 +74,7 @@ class PatientReader:
         self._log, self._open = log, open_reader
         self._places = dict(positions)
         self._paused: set[Partition] = set()
-        self._reader = open_reader(positions)
+        self._reader = self._opened()
 
     def poll(self, count_max: int, timeout_s: float) -> list[Message]:
         try:
@@ -78,13 +82,16 @@ class PatientReader:
         except LogError as fault:
             self._reader.close()
             self._log.await_answer(fault)
-            self._reader = self._open(self._places)
+            self._reader = self._opened()
             if self._paused:
                 self._reader.pause(sorted(self._paused))
             found = self._reader.poll(count_max, timeout_s)
         for message in found:
             self._places[Partition(message.topic, message.partition)] = message.offset + 1
         return found
+
+    def _opened(self) -> Reader:
+        return self._log.asked(lambda: self._open(self._places))
 
     def pause(self, partitions: Sequence[Partition]) -> None:
         self._paused.update(partitions)
