@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, is_hypothesis_test, settings
 
+from tests.contract.strategies import VALUES, ValuesAsked
 from tests.proofs.tier import Tier
 
 COUNT = 10_000
@@ -26,7 +27,9 @@ SHARES = {
     "tests/simulation/": Fraction(1, 200),  # whole sessions, a second or two each
     "tests/operate/test_reconcile.py::": Fraction(1, 100),  # a reconciliation with Postgres each
     "tests/contract/test_compiled.py::": Fraction(1, 10),  # the codec's properties once more, on damaged bytes and against fastavro
-    "tests/contract/test_postgres.py::test_no_record_at_all": Fraction(1, 10),  # as the one beside it, for refused records
+    # As `test_any_values.py`, one by one, for records that break rules as well.
+    "tests/contract/test_postgres.py::test_no_record_at_all": Fraction(1, 10),
+    "tests/contract/test_converter.py::test_any_record": Fraction(1, 10),
 }
 
 
@@ -37,17 +40,28 @@ def examples(test: str, count: int, own: int) -> int:
 
 
 class Deeper:
-    """A pytest plugin: keeps the hypothesis tests, and gives each its `examples` from the run's seed."""
+    """
+    A pytest plugin: keeps the hypothesis tests, and gives each its `examples` from the run's seed; keeps those marked `values` as well,
+    which draw the whole count of each record themselves, and counts what they say of it.
+    """
 
     def __init__(self, tier: Tier) -> None:
         self._tier = tier
 
     def pytest_collection_modifyitems(self, config: pytest.Config, items: list[pytest.Item]) -> None:
-        found = [item for item in items if is_hypothesis_test(getattr(item, "function", None))]
+        properties = [item for item in items if is_hypothesis_test(getattr(item, "function", None))]
+        found = [item for item in items if item in properties or item.get_closest_marker("values")]
         config.hook.pytest_deselected(items=[item for item in items if item not in found])
         items[:] = found
-        for test, name in {item.function: item.nodeid for item in found}.items():  # type: ignore[attr-defined]
+        config.stash[VALUES] = ValuesAsked(self._tier.count, self._tier.seed)
+        for test, name in {item.function: item.nodeid for item in properties}.items():  # type: ignore[attr-defined]
             self._deepen(test, name)
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Counts what a test says of itself."""
+        if report.when == "call" and report.passed:
+            for name, value in report.user_properties:
+                self._tier.details[name] = self._tier.details.get(name, 0) + int(str(value))
 
     def _deepen(self, test: Any, name: str) -> None:
         # Hypothesis has no public way to change a test's settings after its decorator, which outranks every profile.
