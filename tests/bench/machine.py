@@ -28,10 +28,18 @@ def percentile(values: Iterable[float], share: float) -> float:
 
 
 class Processes:
-    """Processes by name, each with its children."""
+    """Processes by name, each with its children as `find` last found them."""
 
     def __init__(self, pids: Mapping[str, int]) -> None:
-        self._families = {name: psutil.Process(pid) for name, pid in pids.items()}
+        self._parents = {name: psutil.Process(pid) for name, pid in pids.items()}
+        self._families: dict[str, list[psutil.Process]] = {}
+        self.find()
+
+    def find(self) -> None:
+        """Looks for the children anew. It reads the table of all processes for each: several times a second it would be felt."""
+        for name, parent in self._parents.items():
+            with suppress(psutil.NoSuchProcess):
+                self._families[name] = [parent, *parent.children(recursive=True)]
 
     def cpu_seconds(self) -> dict[str, float]:
         """User and system time of each family so far; one that ended is left out."""
@@ -43,12 +51,11 @@ class Processes:
 
     def _sums(self, measure: Callable[[psutil.Process], float]) -> dict[str, float]:
         found: dict[str, float] = {}
-        for name, process in self._families.items():
-            # A child (a connection of Postgres, say) may end between its finding and its measuring.
-            with suppress(psutil.NoSuchProcess):
-                for one in [process, *process.children(recursive=True)]:
-                    with suppress(psutil.NoSuchProcess):
-                        found[name] = found.get(name, 0.0) + measure(one)
+        for name, family in self._families.items():
+            for one in family:
+                # A child (a connection of Postgres, say) may end between its finding and its measuring.
+                with suppress(psutil.NoSuchProcess):
+                    found[name] = found.get(name, 0.0) + measure(one)
         return found
 
 
