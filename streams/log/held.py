@@ -18,6 +18,8 @@ class WorkerLimits(NamedTuple):
     # A promise without records that nobody stands still for is worth a transaction only so often. What is put out carries its own.
     # Less than a feed's flush of 20 ms: a fill waits for the promises of three stages in turn, and each pause would add to it.
     promise_s: float = 0.015
+    # Where it is known that nobody waits: as long, and as much of the market's time.
+    promise_idle_s: float = 0.25
 
 
 class Turn(NamedTuple):

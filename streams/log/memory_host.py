@@ -13,7 +13,10 @@ from streams.log.interface import Log
 from streams.log.worker import JournalledCommands, Worker
 from streams.stages.contract import StageFactory
 
-LIMITS = WorkerLimits(messages_max=2000, events_max=2000, queue_max=20_000, wait_s=0.0, journal_idle_s=0.0, promise_s=0.0)
+LIMITS = WorkerLimits(
+    messages_max=2000, events_max=2000, queue_max=20_000, wait_s=0.0, journal_idle_s=0.0,
+    promise_s=0.0, promise_idle_s=0.0,
+)
 
 # More than all stages read between two turns of one: each market record is read by two of them.
 RECORDS_SHARED_MAX = 8192

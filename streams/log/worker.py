@@ -200,10 +200,19 @@ class Worker:
         held.unjournalled = held.unjournalled or batch.events > 0 or promises
         return (
             _must_journal(batch)
-            or (promises and self._monotonic() - held.promised_at >= self.limits.promise_s)
-            or (promises and self.stage.is_awaited(held.task.state))
+            or (promises and self._is_due(held))
             or (held.unjournalled and self._monotonic() - held.journalled_at >= self.limits.journal_idle_s)
         )
+
+    def _is_due(self, held: HeldTask) -> bool:
+        """Whether a promise without records is worth a transaction by now."""
+        awaited, limits = self.stage.is_awaited(held.task.state), self.limits
+        since = self._monotonic() - held.promised_at
+        if awaited or since < limits.promise_s:
+            return bool(awaited)
+        # Of a fast market much comes in a moment: who held it back until an order came would keep the order waiting.
+        much = held.task.watermark - held.watermark >= limits.promise_idle_s * MICROSECONDS
+        return awaited is None or much or since >= limits.promise_idle_s
 
     def _write(self, held: HeldTask, offsets: dict[Partition, int]) -> None:
         task, batch = held.task, held.batch

@@ -24,7 +24,7 @@ from streams.operate import web
 from streams.operate.dead_letters import ConnectDeadLetters
 from streams.operate.rule_watch import RuleWatch
 from streams.operate.sink import ConnectDown, Sink
-from streams.operate.stack import PartState, Stack
+from streams.operate.stack import Stack
 
 logger = logging.getLogger(__name__)
 
@@ -151,7 +151,7 @@ class StackKeeper:
         """
         dead: set[str] = set()
         for attempt in range(1, MEND_ATTEMPTS_MAX + 1):
-            dead |= {one.name for one in self._stack.status() if one.state is PartState.DIED}
+            dead |= self._stack.died()
             if not dead:
                 return
             logger.warning("%s died and is started anew", ", ".join(sorted(dead)))

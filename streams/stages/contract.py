@@ -100,10 +100,11 @@ class Stage(Protocol):
         After an event it may say less than before; only what comes after that event can then concern this state.
         """
 
-    def is_awaited(self, state: Any) -> bool:
+    def is_awaited(self, state: Any) -> bool | None:
         """
         Whether another stage stands still until this state's next promise, so that each is worth a transaction of its own.
 
+        False: nobody does before this task's own next output, which carries a promise with it. None: the state cannot tell.
         It decides how soon a promise is sent, never what is put out.
         """
 

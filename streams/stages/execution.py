@@ -87,9 +87,10 @@ class ExecutionStage:
     def answer_due(self, state: ExecutionState, topic: str) -> int | None:
         return None
 
-    def is_awaited(self, state: ExecutionState) -> bool:
-        """With an order whose end is not told: its account goes on only as far as this promises."""
-        return any(venue.buys or venue.sells or venue.stops or venue.on_their_way for venue in state.venues.values())
+    def is_awaited(self, state: ExecutionState) -> bool | None:
+        """With an order whose end is not told: its account goes on only as far as this promises. Other tasks may hold one."""
+        holds = any(venue.buys or venue.sells or venue.stops or venue.on_their_way for venue in state.venues.values())
+        return holds if holds or self._settings.partitions == 1 else None
 
     def encode(self, state: ExecutionState) -> bytes:
         return encode_state(state)

@@ -161,9 +161,10 @@ class RiskStage:
                 due = min(due, order.answer_due)
         return due
 
-    def is_awaited(self, state: RiskState) -> bool:
-        """With an order in flight: execution and risk wait for each other in turn."""
-        return any(account.in_flight for account in state.accounts.values())
+    def is_awaited(self, state: RiskState) -> bool | None:
+        """With an order in flight: execution and risk wait for each other in turn. Other tasks may have one."""
+        in_flight = any(account.in_flight for account in state.accounts.values())
+        return in_flight if in_flight or self.settings.risk_tasks == 1 else None
 
     def encode(self, state: RiskState) -> bytes:
         return encode_state(state)

@@ -90,8 +90,9 @@ class SignalsStage:
     def answer_due(self, state: SignalsState, topic: str) -> int | None:
         return None
 
-    def is_awaited(self, state: SignalsState) -> bool:
-        return False
+    def is_awaited(self, state: SignalsState) -> bool | None:
+        """Risk goes on only as far as this promises; whether somebody waits for risk is not known here."""
+        return None
 
     def encode(self, state: SignalsState) -> bytes:
         return encode_state(state)

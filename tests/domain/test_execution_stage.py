@@ -92,6 +92,14 @@ def test_refused_orders_and_orders_for_other_tasks_are_not_answered():
     assert run.take(make_order(symbol="BBB")).answers[0].status is ResultStatus.FILLED
 
 
+def test_promises_are_awaited_while_an_order_rests_and_of_other_tasks_nobody_knows():
+    for partitions, idle in ((1, False), (2, None)):
+        run = Run(make_settings("AAA", "BBB", partitions=partitions)).take(snapshot(symbol="AAA"))
+        assert run.stage.is_awaited(run.state) is idle
+        run.take(make_order(symbol="AAA", order_type=OrderType.LIMIT, limit_price=D(90)))
+        assert run.stage.is_awaited(run.state) is True
+
+
 def test_symbol_without_any_market_is_rejected():
     assert Run().take(make_order()).answers[0].reason == "NO_TRADES"
 

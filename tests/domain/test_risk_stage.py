@@ -116,6 +116,17 @@ def test_an_order_is_awaited_from_its_decision_plus_both_latencies_until_its_las
     assert story.stage.answer_due(story.state, "marks") is None
 
 
+def test_promises_are_awaited_with_an_order_in_flight_and_of_other_tasks_nobody_knows() -> None:
+    for tasks, idle in ((1, False), (2, None)):
+        story = Story(make_settings(risk_tasks=tasks))
+        story.mark("100")
+        assert story.stage.is_awaited(story.state) is idle
+        order = story.signal(Side.BUY, "100")
+        assert story.stage.is_awaited(story.state) is True
+        story.reject(order)
+        assert story.stage.is_awaited(story.state) is idle
+
+
 def test_a_result_that_answers_nothing_is_a_bug() -> None:
     story = Story()
     story.mark("100")

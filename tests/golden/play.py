@@ -22,7 +22,10 @@ from streams.operate import sessions
 from streams.operate.runtime import STAGES
 
 CODE = "golden"
-LIMITS = WorkerLimits(messages_max=200, events_max=200, queue_max=2_000, wait_s=0.0, journal_idle_s=0.0, promise_s=0.0)
+LIMITS = WorkerLimits(
+    messages_max=200, events_max=200, queue_max=2_000, wait_s=0.0, journal_idle_s=0.0,
+    promise_s=0.0, promise_idle_s=0.0,
+)
 SECOND = 1_000_000
 
 

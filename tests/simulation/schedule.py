@@ -61,7 +61,7 @@ class Simulation:
         rng = self.rng
         limits = WorkerLimits(
             messages_max=rng.choice((1, 7, 100)), events_max=rng.choice((1, 5, 200)), queue_max=rng.choice((20, 400)),
-            wait_s=0.0, journal_idle_s=rng.choice((0.0, 1e9)), promise_s=0.0,
+            wait_s=0.0, journal_idle_s=rng.choice((0.0, 1e9)), promise_s=0.0, promise_idle_s=0.0,
         )  # fmt: skip
         self.workers[stage, slot] = Worker(
             self.log, self.stages[stage], self.settings, self.codec, slot=str(slot), code_version="test", limits=limits

@@ -110,7 +110,7 @@ def test_command_after_a_restart_is_taken_later_than_all_that_was_promised_befor
         simulation = Simulation(make_resting(), make_market("sim", 200, MARKET_SEED), random.Random(0))
         for worker in simulation.workers.values():
             worker.close()
-        limits = WorkerLimits(wait_s=0.0, journal_idle_s=1e9, promise_s=0.0)
+        limits = WorkerLimits(wait_s=0.0, journal_idle_s=1e9, promise_s=0.0, promise_idle_s=0.0)
         workers = [_worker(simulation, stage, limits) for stage in range(3)]
         while simulation.place < place:
             simulation.feed_turn(5)
@@ -128,8 +128,8 @@ def test_promise_is_sent_at_once_while_an_order_is_in_flight_however_rarely_it_i
     simulation = Simulation(make_resting(), make_market("sim", 200, MARKET_SEED), random.Random(0))
     for worker in simulation.workers.values():
         worker.close()
-    limits = WorkerLimits(wait_s=0.0, journal_idle_s=1e9, promise_s=0.0)
-    workers = [_worker(simulation, stage, limits._replace(promise_s=1e9 if stage else 0.0)) for stage in range(3)]
+    limits = WorkerLimits(wait_s=0.0, journal_idle_s=1e9, promise_s=0.0, promise_idle_s=0.0)
+    workers = [_worker(simulation, stage, limits._replace(promise_idle_s=1e9 if stage else 0.0)) for stage in range(3)]
     awaited = held_back = 0
     while simulation.place < 200:
         simulation.feed_turn(5)

@@ -153,6 +153,10 @@ class Part(ABC):
             detail=fault or "",
         )
 
+    def has_died(self) -> bool:
+        """Whether it was started and its process is gone. Asks the part nothing, so it may be asked often."""
+        return self.running() is None and self.pid_file.exists()
+
     def logs(self, lines: int = LOG_LINES_SHOWN) -> list[str]:
         """What it wrote last, since its last start."""
         return process.tail(self.log_file, lines)

@@ -89,6 +89,10 @@ class Stack:
         with ThreadPoolExecutor(max_workers=len(PART_NAMES)) as pool:
             return list(pool.map(Part.status, self.parts.values()))
 
+    def died(self) -> set[str]:
+        """The parts that were started and whose processes are gone; what runs is not asked how it is."""
+        return {name for name, part in self.parts.items() if part.has_died()}
+
     def endpoints(self) -> Endpoints:
         """Where the parts are reached. Raises: StackError before the first `up`."""
         settings = self.settings

@@ -48,7 +48,7 @@ class Observed:
     def answer_due(self, state: Any, topic: str) -> int | None:
         return self.stage.answer_due(state, topic)
 
-    def is_awaited(self, state: Any) -> bool:
+    def is_awaited(self, state: Any) -> bool | None:
         return self.stage.is_awaited(state)
 
     def encode(self, state: Any) -> bytes:
