@@ -121,9 +121,12 @@ def table_of(title: str, *columns: str) -> Table:
 
 
 def _accounts(state: SessionState) -> Table:
-    table = table_of("accounts", "account", ">equity", ">cash", ">realized", ">unrealized", ">fees", ">exposure", ">drawdown", "mode")
+    table = table_of(
+        "accounts", "account", ">equity", ">cash", ">realized", ">unrealized", ">fees", ">conversion", ">exposure", ">drawdown",
+        "mode",
+    )
     for one in state.accounts:
-        amounts = (one.equity, one.cash, one.realized_pnl, one.unrealized_pnl, one.fees, one.exposure)
+        amounts = (one.equity, one.cash, one.realized_pnl, one.unrealized_pnl, one.fees, one.conversion, one.exposure)
         table.add_row(one.account, *(number(value, 2) for value in amounts), f"{one.drawdown:.4%}", one.risk_mode.value)
     return table
 

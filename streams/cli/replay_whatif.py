@@ -187,9 +187,9 @@ def _print_account(account: AccountChange, console: Console) -> None:
         f"[bold]account {escape(account.account)}[/]: equity {number(account.now, 2)}, was {number(account.was, 2)}: "
         f"{difference:+,.2f}", highlight=False,
     )  # fmt: skip
-    parts = table_of("", "strategy", "symbol", ">realized", ">unrealized", ">fees", ">funding", ">sum")
+    parts = table_of("", "strategy", "symbol", ">realized", ">unrealized", ">fees", ">funding", ">conversion", ">sum")
     for one in account.parts:
-        amounts = (one.realized, one.unrealized, one.fees, one.funding, one.total)
+        amounts = (one.realized, one.unrealized, one.fees, one.funding, one.conversion, one.total)
         parts.add_row(one.strategy, one.symbol, *(f"{value:+,.2f}" for value in amounts))
     trades = table_of("", "trades", ">count", ">difference")
     for made in account.trades:

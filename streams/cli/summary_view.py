@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from streams.domain.statistics import Statistics
-from streams.replay.summary import DAY_SECONDS, AccountSummary, Summary
+from streams.replay.summary import DAY_SECONDS, AccountSummary, Summary, balances_of
 
 # Strategies tell their measures exactly; a person needs four places.
 LONG_DECIMAL = re.compile(r"\d+\.\d{5,}")
@@ -51,8 +51,10 @@ def _account(account: AccountSummary) -> Table:
     rows = {
         "start equity": f"{snapshot.initial_equity:,.2f}", "equity": f"{snapshot.equity:,.2f}",
         "realized": f"{snapshot.realized_pnl:,.2f}", "unrealized": f"{snapshot.unrealized_pnl:,.2f}",
-        "fees": f"{snapshot.fees:,.2f}", "funding": f"{snapshot.funding:,.2f}", "risk mode": snapshot.risk_mode.value,
+        "fees": f"{snapshot.fees:,.2f}", "funding": f"{snapshot.funding:,.2f}", "conversion": f"{snapshot.conversion or 0:,.2f}",
+        "risk mode": snapshot.risk_mode.value,
     }  # fmt: skip
+    rows |= {asset: f"{Decimal(one['amount']):,.2f} at {one['mark']}" for asset, one in balances_of(snapshot).items()}
     for figure, value in (rows | _statistics(account.statistics)).items():
         table.add_row(figure, value)
     for position in account.open_positions:

@@ -13,6 +13,7 @@ UNITS = frozenset({
     "µs since 1970 UTC", "microseconds", "seconds", "hours",
     "quote units", "base units", "fraction", "basis points", "points", "times", "count", "number",
     "units of asset", "units of fee_asset", "units of currency", "units of rule", "units of strategy",
+    "account currency units",
 })  # fmt: skip
 
 # Ranges hold for every record (`streams.domain.rules` sees to it); words say which direction is positive.

@@ -281,6 +281,7 @@ class Position(Record, frozen=True, kw_only=True, gc=False):
     stop_price: Decimal | None
     take_profit_price: Decimal | None
     opened_at: int | None
+    conversion_mark: Decimal | None  # the account's currency for one quote unit; None where they are the same
 
 
 class PortfolioSnapshot(Record, frozen=True, kw_only=True, gc=False):
@@ -303,6 +304,8 @@ class PortfolioSnapshot(Record, frozen=True, kw_only=True, gc=False):
     open_positions: int
     risk_mode: RiskMode
     reason: str  # TIMER or FILL
+    conversion: Decimal | None  # what marks of other assets have made of what is held in them; gain is positive; None before version 2
+    balances: str | None  # JSON text: other asset -> {"amount","mark"}; None before version 2
 
 
 class Alert(Record, frozen=True, kw_only=True, gc=False):

@@ -246,12 +246,14 @@ _POSITION = (
     Rule("entry_and_mark_above_zero", lambda x: _above_zero(x.entry_price, x.mark)),
     Rule("margin_and_leverage_not_negative", lambda x: _never_negative(x.margin, x.leverage)),
     Rule("opened_from_1970_to_9999", lambda x: _times(x.opened_at)),
+    Rule("conversion_mark_above_zero", lambda x: _above_zero(x.conversion_mark)),
 )
 
 _PORTFOLIO_SNAPSHOT = (
     *_IN_A_TABLE,
     Rule("sums_not_negative", lambda x: _never_negative(x.initial_equity, x.margin_used, x.exposure, x.open_positions)),
     Rule("drawdowns_not_negative", lambda x: _never_negative(x.drawdown, x.daily_drawdown)),
+    Rule("balances_are_json_object", lambda x: x.balances is None or _json_text(x.balances, dict)),
 )
 
 _COMMAND = (

@@ -1,8 +1,8 @@
 """
 How large an entry is: a method's wish, trimmed to what each limit leaves, rounded down to the lot.
 
-Notionals in quote units, quantities in base units, all unsigned. The quantity is rounded towards zero to the lot; nothing
-else is rounded. Whether the result may be traded is not decided here: the checks do.
+Notionals and the price that they are divided by in the account's currency, quantities in base units, all unsigned. The
+quantity is rounded towards zero to the lot; nothing else is rounded. Whether the result may be traded is not decided here: the checks do.
 """
 
 from decimal import ROUND_CEILING, Decimal
@@ -15,7 +15,7 @@ from streams.domain.sizing_methods import Wish
 
 
 class Room(NamedTuple):
-    """What one limit leaves for an order, in quote units; below zero when it is already exceeded."""
+    """What one limit leaves for an order, in the account's currency; below zero when it is already exceeded."""
 
     limit: str
     notional: Decimal

@@ -1,5 +1,5 @@
 """
-How much a method asks for, before any limit: a notional in quote units, unsigned, rounded half to even at 12 places.
+How much a method asks for, before any limit: a notional in the account's currency, unsigned, rounded half to even at 12 places.
 
 A method that lacks what it measures asks for nothing and says what it waits for (ATR and volatility come with candles, so
 waiting ends by itself). Kelly cannot wait: without trades there would never be any, so until it is measurable it asks for

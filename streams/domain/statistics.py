@@ -4,8 +4,10 @@ How a session went: ratios over an account's portfolio snapshots, and the round 
 Round trips come from the positions as they are stated after every fill, liquidation and funding: a fill that was void, because
 the exchange had taken the position over, is no part of them, and a liquidation is.
 
-Amounts in the account's currency, times in microseconds, returns and drawdowns as fractions. Everything is decimal:
-amounts and pnl are exact, ratios are rounded half to even at 12 places. A year has 365 days of 24 hours. Returns run
+Amounts in the account's currency, times in microseconds, returns and drawdowns as fractions. What a position earns or
+pays in another asset counts at the asset's mark of that moment, rounded half to even at 12 places; what the mark does
+afterwards is conversion, which belongs to no trade. Everything is decimal: amounts and pnl are exact but for that, ratios are
+rounded half to even at 12 places. A year has 365 days of 24 hours. Returns run
 between the snapshots cut by timer, which lie evenly in time; drawdowns look at every snapshot. Where there is too
 little to measure a value is None: a session of minutes has no volatility worth a number, and the caller should say so
 rather than print zero. Ignored: compounding (the annual return in Calmar is the total return times the periods in a
@@ -25,7 +27,11 @@ YEAR = 365 * 86_400 * SECOND
 
 
 class RoundTrip(NamedTuple):
-    """From flat to flat in one symbol under one strategy; `pnl` after fees and funding, `result` a fraction of what was opened."""
+    """
+    From flat to flat in one symbol under one strategy; `pnl` after fees and funding, `result` a fraction of what was opened.
+
+    Notionals are in quote units, as prices are.
+    """
 
     account: str
     strategy: str
@@ -64,6 +70,7 @@ class Statistics(NamedTuple):
     fees_share: Decimal | None  # of the gain before fees and funding; None where there was none
     funding: Decimal
     funding_share: Decimal | None
+    conversion: Decimal  # what marks of other assets have made of what is held in them; a gain is positive
 
 
 class _Trip:
@@ -73,6 +80,7 @@ class _Trip:
         self.side = side
         self.opened_at = opened_at
         self.quantity = self.opened = self.closed = self.fees = self.funding = ZERO
+        self.paid = self.realized = ZERO  # in the account's currency: what was opened, and what closing has realized
 
 
 class _Walk:
@@ -94,6 +102,8 @@ class _Walk:
             (after.realized_pnl, after.fees, after.funding) if new
             else (after.realized_pnl - before.realized_pnl, after.fees - before.fees, after.funding - before.funding)
         )  # fmt: skip
+        worth = after.conversion_mark
+        fees, funding = _stated(fees, worth), _stated(funding, worth)
         turned = was * after.quantity < 0
         closed = abs(was) if turned else max(abs(was) - abs(after.quantity), ZERO)
         opened = abs(after.quantity) if turned else max(abs(after.quantity) - abs(was), ZERO)
@@ -108,7 +118,8 @@ class _Walk:
             cost_out = cost_was if turned else cost_was - abs(after.cost)
             proceeds = cost_out + (realized if trip.side is Side.BUY else -realized)
             trip.closed += proceeds
-            self.traded += proceeds
+            trip.realized += _stated(realized, worth)
+            self.traded += _stated(proceeds, worth)
             if turned or not after.quantity:
                 self.done.append(_completed(key, trip, after.time))
                 del self._running[key]
@@ -119,8 +130,13 @@ class _Walk:
             paid = abs(after.cost) if turned else abs(after.cost) - cost_was
             trip.quantity += opened
             trip.opened += paid
+            trip.paid += _stated(paid, worth)
             trip.fees += fees - fees_of_closed
-            self.traded += paid
+            self.traded += _stated(paid, worth)
+
+
+def _stated(value: Decimal, worth: Decimal | None) -> Decimal:
+    return value if worth is None else amount(value * worth)
 
 
 def round_trips(positions: Iterable[Position]) -> list[RoundTrip]:
@@ -137,13 +153,12 @@ def _walked(positions: Iterable[Position]) -> _Walk:
 
 
 def _completed(key: tuple[str, str, str], trip: _Trip, time: int) -> RoundTrip:
-    gross = trip.closed - trip.opened if trip.side is Side.BUY else trip.opened - trip.closed
-    pnl = gross - trip.fees + trip.funding
+    pnl = trip.realized - trip.fees + trip.funding
     account, strategy, symbol = key
     return RoundTrip(
         account=account, strategy=strategy, symbol=symbol, side=trip.side, opened_at=trip.opened_at, closed_at=time,
         quantity=trip.quantity, opened_notional=trip.opened, closed_notional=trip.closed, fees=trip.fees,
-        funding=trip.funding, pnl=pnl, result=quotient(pnl, trip.opened),
+        funding=trip.funding, pnl=pnl, result=quotient(pnl, trip.paid),
     )
 
 
@@ -179,7 +194,7 @@ def statistics(snapshots: Sequence[PortfolioSnapshot], positions: Iterable[Posit
             exposure_time=_exposure_time(snapshots, period),
             turnover=quotient(walk.traded, start), fees=last.fees,
             fees_share=_share(last.fees, before_costs), funding=last.funding,
-            funding_share=_share(last.funding, before_costs),
+            funding_share=_share(last.funding, before_costs), conversion=last.conversion or ZERO,
         )
 
 

@@ -18,7 +18,7 @@ from streams.domain.records import Record
 from streams.operate.migrate import CONNECT_SECONDS_MAX, DatabaseError
 
 # Texts that hold JSON and stand in jsonb columns; a test holds this together with the migrations.
-JSON_FIELDS = frozenset({"checks", "sizing", "indicators", "tiers", "positions", "commands"})
+JSON_FIELDS = frozenset({"checks", "sizing", "indicators", "tiers", "positions", "commands", "balances"})
 
 
 class Table:
@@ -88,7 +88,7 @@ class Table:
         return sql.SQL("{}::jsonb").format(value) if field in JSON_FIELDS else value
 
     def _comparable(self, field: str, value: Any) -> Any:
-        if field in JSON_FIELDS:
+        if field in JSON_FIELDS and value is not None:
             return json.loads(value, parse_float=Decimal)
         return value
 

@@ -4,6 +4,7 @@ What a session did, read from its topics: decisions and why, fills, accounts, ca
 Counts and amounts are the records' own; ratios come from `streams.domain.statistics`. Times are µs of logical time.
 """
 
+import json
 from collections import Counter
 from collections.abc import Iterator
 from decimal import Decimal
@@ -59,6 +60,7 @@ class Summary(NamedTuple):
                 {
                     "account": one.account, "equity": str(one.snapshot.equity), "fees": str(one.snapshot.fees),
                     "realized_pnl": str(one.snapshot.realized_pnl), "unrealized_pnl": str(one.snapshot.unrealized_pnl),
+                    "conversion": str(one.snapshot.conversion or 0), "balances": balances_of(one.snapshot),
                     "risk_mode": one.snapshot.risk_mode.value, "statistics": statistics_document(one.statistics),
                     "open_positions": {p.symbol: str(p.quantity) for p in one.open_positions},
                 }
@@ -107,6 +109,12 @@ def _accounts(
         found.append(
             AccountSummary(account.name, own[-1], measured(statistics(own, held)), [one for one in newest.values() if one.quantity])
         )
+    return found
+
+
+def balances_of(snapshot: PortfolioSnapshot) -> dict[str, dict[str, str]]:
+    """What the account has of each asset that is not its currency: amount, and mark in its currency, as decimal texts."""
+    found: dict[str, dict[str, str]] = json.loads(snapshot.balances or "{}")
     return found
 
 

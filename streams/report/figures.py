@@ -69,7 +69,7 @@ def performance(material: Material) -> Figure | None:
 
 
 def costs(material: Material) -> Figure | None:
-    """Fees paid and funding received so far, of every account; None where there was neither."""
+    """Fees paid, funding received and what conversion gained so far, of every account; None where there was none of them."""
     data = []
     for place, (name, snapshots) in enumerate(material.snapshots.items()):
         colour = COLOURS[place % len(COLOURS)]
@@ -79,6 +79,9 @@ def costs(material: Material) -> Figure | None:
         if any(one.funding for one in snapshots):
             funding = _line(snapshots, lambda one: float(one.funding), name=f"funding received{owner}", colour=colour, shape="hv")
             data.append(funding | {"line": {"color": colour, "width": 1.6, "dash": "dot", "shape": "hv"}})
+        if any(one.conversion for one in snapshots):
+            gained = _line(snapshots, lambda one: float(one.conversion or 0), name=f"conversion{owner}", colour=colour, shape="hv")
+            data.append(gained | {"line": {"color": colour, "width": 1.6, "dash": "dash", "shape": "hv"}})
     legend = {"orientation": "h", "y": -0.16, "x": 0}
     layout = plain_layout(height=320 + 10 * len(data)) | {
         "xaxis": {"type": "date"}, "yaxis": {"title": {"text": "sum so far"}} | _PLAIN, "legend": legend,

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from streams.domain.risk.codes import RejectionCode
 from streams.domain.statistics import Statistics, statistics
-from streams.replay.summary import DAY_SECONDS, measured
+from streams.replay.summary import DAY_SECONDS, balances_of, measured
 from streams.report.gather import Material
 from streams.report.trades import Trade
 
@@ -97,6 +97,7 @@ def statistics_table(material: Material, found: dict[str, Statistics]) -> Table:
         "return": [share(one.total_return, toned=True) for one in found.values()],
         "realized": [amount(last[name].realized_pnl, toned=True) for name in found],
         "unrealized": [amount(last[name].unrealized_pnl, toned=True) for name in found],
+        "conversion": [amount(one.conversion, toned=True) for one in found.values()],
         "volatility a year": [share(one.volatility) for one in found.values()],
         "Sharpe": [amount(one.sharpe) for one in found.values()],
         "Sortino": [amount(one.sortino) for one in found.values()],
@@ -115,7 +116,16 @@ def statistics_table(material: Material, found: dict[str, Statistics]) -> Table:
         "funding, share of the gain before costs": [share(one.funding_share) for one in found.values()],
         "risk mode at the end": [Cell(last[name].risk_mode.value, is_number=True) for name in found],
     }
+    owned = {name: balances_of(last[name]) for name in found}
+    for asset in sorted({asset for balances in owned.values() for asset in balances}):
+        rows[f"{asset} at the end"] = [_balance(balances.get(asset)) for balances in owned.values()]
     return Table(("figure", *found), [[Cell(label), *cells] for label, cells in rows.items()], len(rows))
+
+
+def _balance(owned: dict[str, str] | None) -> Cell:
+    if owned is None:
+        return Cell("–", is_number=True)
+    return amount(Decimal(owned["amount"]), unit=f" at {owned['mark']}")
 
 
 def is_short(found: dict[str, Statistics]) -> bool:

@@ -33,7 +33,7 @@ class Trade(NamedTuple):
     quantity: Decimal
     entry: Decimal
     exit: Decimal | None
-    pnl: Decimal  # after fees and funding; of an open trade unrealized at the last price, before them
+    pnl: Decimal  # after fees and funding, all in the account's currency; of an open trade unrealized at the last price, before them
     result: Decimal | None
     fees: Decimal
     funding: Decimal
@@ -85,10 +85,11 @@ def _open(material: Material, key: Key, states: list[Position], fills: list[Orde
     if prices is not None and prices.bars.times and last.mark is not None:
         # Positions are stated with their fills; since then the price has moved on.
         unrealized += last.quantity * (Decimal(str(prices.bars.closes[-1])) - last.mark)
+    worth = Decimal(1) if last.conversion_mark is None else last.conversion_mark
     return Trade(
         key=key, side=Side.BUY if last.quantity > 0 else Side.SELL, opened_at=opened_at, closed_at=None, quantity=abs(last.quantity),
-        entry=last.entry_price or Decimal(0), exit=None, pnl=unrealized, result=None,
-        fees=sum((fill.fee for fill in own), Decimal(0)), funding=Decimal(0), purpose="", fills=own,
+        entry=last.entry_price or Decimal(0), exit=None, pnl=unrealized * worth, result=None,
+        fees=sum((fill.fee for fill in own), Decimal(0)) * worth, funding=Decimal(0), purpose="", fills=own,
         stops=_stops(states, opened_at, last.time),
     )  # fmt: skip
 

@@ -10,7 +10,7 @@ from textwrap import fill
 
 import schemas
 from streams.domain.records import RECORDS, Record
-from streams.log.codec import Codec, SchemaIds
+from streams.log.codec import Codec
 from tests.contract.samples import SAMPLES
 
 FOLDER = schemas.FOLDER / "golden"
@@ -21,19 +21,13 @@ def golden_file(release: schemas.Release) -> Path:
 
 
 def golden_of(release: schemas.Release) -> bytes:
-    """The committed wire bytes of a version, under the record's id of `Codec.offline`."""
+    """The committed wire bytes of a version, under its id of `Codec.offline`."""
     return bytes.fromhex(golden_file(release).read_text())
 
 
 def golden(kind: type[Record]) -> bytes:
     """Those of the newest version."""
     return golden_of(schemas.released(kind.__name__)[-1])
-
-
-def codec_of(release: schemas.Release) -> Codec:
-    """A codec that takes the record's id for this version."""
-    ids = SchemaIds.offline()
-    return Codec(SchemaIds(ids.ids, {**ids.writers, ids.ids[release.record]: (release.record, release.text)}))
 
 
 def write_missing() -> None:

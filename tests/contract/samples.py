@@ -87,13 +87,15 @@ _SAMPLES: tuple[r.Record, ...] = (
         entry_price=D("57124.1"), cost=D("-9996.7175"), mark=D("57123.455"), realized_pnl=D("12.5"),
         unrealized_pnl=D("0.112875"), fees=D("5.9980305"), funding=D("-0.25"), margin=D("9996.7175"), leverage=D(1),
         liquidation_price=None, stop_price=D("58266.582"), take_profit_price=None, opened_at=NOON + 50_000,
+        conversion_mark=D("0.9990"),
     ),
     r.PortfolioSnapshot(
-        **_carried("risk"), account="main", currency="USDT", initial_equity=D(100_000), equity=D("100006.3648445"),
-        cash=D("100006.2519695"), realized_pnl=D("12.5"), unrealized_pnl=D("0.112875"), fees=D("5.9980305"),
+        **_carried("risk"), account="main", currency="USDT", initial_equity=D(100_000), equity=D("100007.1148445"),
+        cash=D("100007.0019695"), realized_pnl=D("12.5"), unrealized_pnl=D("0.112875"), fees=D("5.9980305"),
         funding=D("-0.25"), margin_used=D("9996.7175"), exposure=D("9996.604625"), peak_equity=D("100012.5"),
-        drawdown=D("0.000061343887"), day_start_equity=D(100_000), daily_drawdown=D(0), daily_pnl=D("6.3648445"),
+        drawdown=D("0.000053844825"), day_start_equity=D(100_000), daily_drawdown=D(0), daily_pnl=D("7.1148445"),
         open_positions=1, risk_mode=r.RiskMode.RUNNING, reason="FILL",
+        conversion=D("0.75"), balances='{"USDC":{"amount":"500","mark":"1.0005"}}',
     ),
     r.Alert(
         **_carried("risk"), account="main", symbol="BTCUSDT", level=r.AlertLevel.CRITICAL, code="DATA_STALE",

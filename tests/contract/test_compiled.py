@@ -6,14 +6,14 @@ from hypothesis import strategies as st
 
 from streams.domain import records as r
 from streams.errors import DecodeError
-from streams.log.codec import HEADER_LENGTH, Codec
+from streams.log.codec import HEADER_LENGTH, Codec, SchemaIds
 from streams.log.compiled import UNUSUAL
 from streams.log.varint import long_at, long_bytes
 from tests.contract.strategies import records
 
 EVERY_KIND = pytest.mark.parametrize("kind", r.RECORDS.values(), ids=r.RECORDS)
 CODEC = Codec.offline()
-NUMBERS = {name: number for number, name in enumerate(r.RECORDS, start=1)}
+NUMBERS = SchemaIds.offline().ids
 
 
 @EVERY_KIND

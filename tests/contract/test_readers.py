@@ -29,7 +29,10 @@ STAGE_NAMES = tuple(STAGES)
 # Read on paths that sessions of a minute do not take (rejections, resting orders, commands, reports of alerts); tests of the domain
 # and of the report take them.
 RARE = {
-    "risk": {"Command.justification", "Instrument.maker_fee_rate", "OrderResult.event_id", "OrderResult.reason", "OrderResult.status"},
+    "risk": {
+        "Command.justification", "Instrument.base_asset", "Instrument.maker_fee_rate", "OrderResult.event_id", "OrderResult.reason",
+        "OrderResult.status",
+    },
     "execution": {
         "Instrument.lot_size", "Instrument.tick_size", "MarketData.trades.aggressor", "MarketData.trades.quantity",
         "MarketData.trades.time", "Order.limit_price", "Order.stop_price",

@@ -164,8 +164,9 @@ class Story:
     def result(
         self, order: Order, *, price: str | Decimal, quantity: Decimal | None = None, fee: str | Decimal = "0",
         status: ResultStatus = ResultStatus.FILLED, terminal: bool = True, after: str = "0.1", reason: str | None = None,
+        asset: str = "USDT",
     ) -> list[Record]:
-        """An answer to `order`, one round of latency later."""
+        """An answer to `order`, one round of latency later; its fee is in `asset`."""
         made = self.wait(after)
         filled = order.quantity if quantity is None else quantity
         return made + self.tell("order_results", order.account, OrderResult(
@@ -173,7 +174,7 @@ class Story:
             time=self.now, account=order.account, strategy=order.strategy, symbol=order.symbol,
             order_id=order.event_id, side=order.side, status=status, terminal=terminal, reason=reason, quantity=filled,
             price=D(price) if filled else None, notional=filled * D(price), cumulative_quantity=filled,
-            remaining_quantity=order.quantity - filled, fee=D(fee), fee_asset="USDT",
+            remaining_quantity=order.quantity - filled, fee=D(fee), fee_asset=asset,
             liquidity=Liquidity.TAKER, decision_mark=order.decision_mark, slippage_bps=None, latency_us=LATENCY,
             fill_time=self.now - LATENCY // 2, model="book_walk", market_event_id=None,
         ))

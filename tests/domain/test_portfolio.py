@@ -2,12 +2,14 @@
 
 from decimal import Decimal
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streams.domain import portfolio as books
 from streams.domain.perpetuals.tiers import tiers_of
-from streams.domain.portfolio import BookPosition, MarginTerms, Portfolio
+from streams.domain.portfolio import Portfolio
+from streams.domain.positions import BookPosition, MarginTerms
 from streams.domain.records import Purpose, Side
 from tests.domain.perpetual_stories import TIERS
 from tests.domain.risk_stories import D
@@ -134,13 +136,18 @@ def test_funding_and_a_takeover_have_terms_of_their_own() -> None:
 
 PRICES = st.decimals("0.000001", "100000", places=6)
 QUANTITIES = st.decimals("0.000001", "1000", places=8)
-SYMBOLS = st.sampled_from(["BTCUSDT", "ETHUSDT", "BTC_USDT", "ETH_USDT"])
+# What each is quoted and settled in; "" is the account's currency.
+ASSETS = {"BTCUSDT": "", "ETHUSDT": "", "BTC_USDT": "", "ETH_USDT": "", "BTCUSDC": "USDC", "BTC_USDC": "USDC", "ETHEUR": "EUR"}
+SYMBOLS = st.sampled_from(sorted(ASSETS))
 STRATEGIES = st.sampled_from(["momentum", "other"])
 FILLS = st.tuples(
     st.just("fill"), SYMBOLS, STRATEGIES, st.sampled_from(Side), QUANTITIES, PRICES, st.decimals("-1", "50", places=12),
 )
 MARKS = st.tuples(st.just("mark"), SYMBOLS, PRICES)
 FUNDINGS = st.tuples(st.just("funding"), SYMBOLS, STRATEGIES, st.decimals("-0.01", "0.01", places=12))
+OTHERS = st.sampled_from(["USDC", "EUR"])
+RATES = st.tuples(st.just("rate"), OTHERS, st.decimals("0.000001", "1000", places=12))
+CONVERSIONS = st.tuples(st.just("conversion"), OTHERS, st.decimals("0", "100000", places=12))
 TAKEOVERS = st.tuples(st.just("takeover"), SYMBOLS, STRATEGIES, st.decimals("0", "50", places=12))
 
 
@@ -150,8 +157,12 @@ def play(book: Portfolio, event: tuple[object, ...]) -> None:
             books.on_fill(
                 book, symbol=symbol, strategy=strategy, side=side, quantity=quantity,
                 notional=max((quantity * price).quantize(UNIT), UNIT), fee=fee, mark=price, time=1,
-                terms=TERMS if "_" in symbol else None,
+                terms=TERMS if "_" in symbol else None, asset=ASSETS[symbol],
             )
+        case ("rate", str(asset), Decimal() as mark):
+            books.on_asset_mark(book, asset, mark=mark, pair=f"{asset}USDT")
+        case ("conversion", str(asset), Decimal() as bought):
+            assert books.on_conversion(book, asset, bought) == book.stated(asset, bought)
         case ("mark", str(symbol), Decimal() as price):
             for position in book.positions.get(symbol, {}).values():
                 books.on_mark(book, position, price)
@@ -165,16 +176,62 @@ def play(book: Portfolio, event: tuple[object, ...]) -> None:
                 books.on_takeover(book, held, realized=-held.margin, fee=number)
 
 
+def capital(book: Portfolio) -> dict[str, Decimal]:
+    """What the account has in each other asset: balance, and spot at cost."""
+    found = {asset: balance.amount for asset, balance in book.balances.items()}
+    for _, _, position in book.each():
+        if position.asset and position.leverage is None:
+            found[position.asset] += position.cost
+    return found
+
+
 @settings(max_examples=150, deadline=None)
-@given(st.lists(FILLS | FILLS | MARKS | FUNDINGS | TAKEOVERS, max_size=40))
+@given(st.lists(FILLS | FILLS | MARKS | FUNDINGS | TAKEOVERS | RATES | CONVERSIONS, max_size=40))
 def test_the_identity_holds_to_the_last_digit_after_every_event(events: list[tuple[object, ...]]) -> None:
     book = books.opened(D(100_000))
+    for asset in ("USDC", "EUR"):
+        books.on_asset_mark(book, asset, mark=D(1), pair=f"{asset}USDT")
+    converted, moves = D(0), 0
     for event in events:
+        had, marks = capital(book), {asset: balance.mark for asset, balance in book.balances.items()}
         play(book, event)
         assert book.is_exact()
+        moves += 1 + len(ASSETS)
+        # Conversion is what each asset was held times how its mark moved, but for roundings of half a unit.
+        converted += sum((had[asset] * (balance.mark - marks[asset]) for asset, balance in book.balances.items()), D(0))
+        assert abs(book.conversion() - converted) <= 2 * moves * UNIT
         for _, _, position in book.each():
             assert position.quantity or not position.cost, "a flat position has no cost"
             assert position.quantity * position.cost >= 0, "the cost has the quantity's sign"
             assert position.margin >= 0 and (position.quantity or not position.margin), "a flat position binds nothing"
-        for term in ("realized_pnl", "fees", "funding"):
-            assert sum((getattr(p, term) for _, _, p in book.each()), D(0)) == getattr(book, term)
+        if not any(position.asset for _, _, position in book.each()):
+            for term in ("realized_pnl", "fees", "funding"):
+                assert sum((getattr(p, term) for _, _, p in book.each()), D(0)) == getattr(book, term)
+
+
+def test_assets_are_valued_each_by_its_own_mark() -> None:
+    # 1 @ 100 for USDC at .5 and 1 @ 100 for EUR at 2, both paid by conversion: 50 and 200.
+    book = books.opened(D(1000))
+    for asset, mark in (("USDC", "0.5"), ("EUR", "2")):
+        books.on_asset_mark(book, asset, mark=D(mark), pair=f"{asset}USDT")
+        books.on_conversion(book, asset, D(100))
+    for symbol in ("BTCUSDC", "ETHEUR"):
+        books.on_fill(
+            book, symbol=symbol, strategy="momentum", side=Side.BUY, quantity=D(1), notional=D(100), fee=D(0), mark=D(100), time=1,
+            asset=ASSETS[symbol],
+        )
+    assert (book.cash, book.equity, book.exposure(), book.all_cash()) == (750, 1000, 250, 750)
+    books.on_asset_mark(book, "USDC", mark=D("0.6"), pair="USDCUSDT")
+    books.on_mark(book, book.positions["ETHEUR"]["momentum"], D(110))
+    assert (book.conversion(), book.unrealized_pnl(), book.equity) == (10, 20, 1030)
+
+
+@pytest.mark.parametrize("term", ["amount", "held", "booked", "equity", "mark"])
+def test_a_wrong_digit_in_a_balance_is_noticed(term: str) -> None:
+    book = books.opened(D(1000))
+    books.on_asset_mark(book, "USDC", mark=D("0.5"), pair="USDCUSDT")
+    books.on_conversion(book, "USDC", D(100))
+    assert book.is_exact()
+    balance = book.balances["USDC"]
+    setattr(balance, term, getattr(balance, term) + 2 * UNIT)
+    assert not book.is_exact()

@@ -135,6 +135,15 @@ def other_currency() -> Order:
     return asked(story)
 
 
+@provokes(RejectionCode.CONVERSION_STALE)
+def old_conversion() -> Order:
+    story = documented()
+    story.tell("instruments", "BTCUSDT", make_instrument("BTCUSDT", quote_asset="USDC"))
+    story.tell("instruments", "USDCUSDT", make_instrument("USDCUSDT"))
+    story.mark("1", symbol="USDCUSDT", market_time=story.now - 31 * SECOND)
+    return asked(story)
+
+
 @provokes(RejectionCode.ORDER_IN_FLIGHT)
 def twice() -> Order:
     story = documented()

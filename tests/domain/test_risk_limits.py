@@ -9,16 +9,17 @@ from hypothesis import strategies as st
 from streams.domain.records import Order, OrderType, Purpose, RegimeName, Side
 from streams.domain.risk.allocations import share
 from streams.domain.risk.restraint import correlated
-from tests.domain.risk_stories import Story, make_settings, only
+from tests.domain.risk_stories import Story, make_instrument, make_settings, only
 from tests.domain.test_rejection_codes import regime
 
-SYMBOLS = ("BTCUSDT", "ETHUSDT", "SOLUSDT")
+SYMBOLS = ("BTCUSDT", "ETHUSDT", "SOLUSDC")
+PAIR = "USDCUSDT"
 
 STEPS = st.lists(
     st.tuples(
         st.sampled_from(SYMBOLS), st.sampled_from(["momentum", "other"]), st.sampled_from(Side),
         st.decimals("80", "120", places=2), st.sampled_from(["fill", "part", "reject", "wait", "regime", "minutes"]),
-        st.sampled_from(RegimeName),
+        st.sampled_from(RegimeName), st.decimals("0.5", "2", places=4),
     ),
     max_size=25,
 )
@@ -26,10 +27,12 @@ TYPES = st.sampled_from(sorted(set(OrderType) - {OrderType.CANCEL}))
 
 
 def at_stake(story: Story) -> list[tuple[str, str, Decimal]]:
-    """Symbol, strategy and notional of every position and of what entries may still open, at present marks."""
-    account = story.account()
-    return [(s, w, abs(p.value)) for s, w, p in account.portfolio.each() if p.quantity] + [
-        (o.symbol, o.strategy, o.remaining * story.state.markets[o.symbol].mark.mark)  # type: ignore[union-attr,operator]
+    """Symbol, strategy and notional in USDT of every position and of what entries may still open, at present marks."""
+    account, pair = story.account(), story.state.markets[PAIR].mark
+    assert pair is not None and pair.mark is not None
+    worth = {symbol: pair.mark if symbol.endswith("USDC") else Decimal(1) for symbol in SYMBOLS}
+    return [(s, w, abs(p.value) * worth[s]) for s, w, p in account.portfolio.each() if p.quantity] + [
+        (o.symbol, o.strategy, o.remaining * story.state.markets[o.symbol].mark.mark * worth[o.symbol])  # type: ignore[union-attr,operator]
         for o in account.in_flight.values() if not o.reduces
     ]
 
@@ -71,11 +74,13 @@ def test_an_approved_entry_never_breaches_a_limit_after_its_trade(
             max_trades_an_hour=trades_max, correlation_minutes=10, stop_out_cooldown_sec=0, max_consecutive_losses=1000,
             entries={"entry_order_type": kind},
         ),
-        symbols=SYMBOLS,
+        symbols=(*SYMBOLS, PAIR),
     )
+    story.tell("instruments", "SOLUSDC", make_instrument("SOLUSDC", base_asset="SOL", quote_asset="USDC"))
     waiting: list[Order] = []
-    for symbol, strategy, side, price, then, name in steps:
+    for symbol, strategy, side, price, then, name, worth in steps:
         told = len(story.records)
+        story.mark(worth, symbol=PAIR)
         story.mark(price, symbol=symbol)
         decided = len(story.records)
         try:
@@ -101,7 +106,8 @@ def test_an_approved_entry_never_breaches_a_limit_after_its_trade(
                 story.reject(answered)
             else:
                 part = answered.quantity / 2 if then == "part" else answered.quantity
-                story.result(answered, price=price, quantity=part, fee="1")
+                story.result(answered, price=price, quantity=part, fee="1", asset="USDC" if answered.symbol == "SOLUSDC" else "USDT")
         assert story.account().portfolio.is_exact()
+        assert all(balance.amount >= 0 for balance in story.account().portfolio.balances.values()), "an account owes no other asset"
         for _, _, position in story.account().portfolio.each():
             assert position.quantity >= 0, "a reduce-only order turned a long round"

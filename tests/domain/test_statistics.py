@@ -67,7 +67,7 @@ def positions(*events: Fill | Takeover | Settled) -> list[Position]:
             **_IDS, time=event.time, account="main", strategy="momentum", symbol=symbol, quantity=held.quantity,
             entry_price=held.entry_price, cost=held.cost, mark=held.mark, realized_pnl=held.realized_pnl, unrealized_pnl=D(0),
             fees=held.fees, funding=held.funding, margin=D(0), leverage=D(1), liquidation_price=None, stop_price=None,
-            take_profit_price=None, opened_at=held.opened_at,
+            take_profit_price=None, opened_at=held.opened_at, conversion_mark=None,
         ))
     return stated
 
@@ -77,7 +77,7 @@ def snapshot(equity: str, *, day: int, positions: int = 0, reason: str = "TIMER"
         **_IDS, time=day * DAY, account="main", currency="USDT", initial_equity=D(100), equity=D(equity), cash=D(0),
         realized_pnl=D(0), unrealized_pnl=D(0), fees=D(fees), funding=D(0), margin_used=D(0), exposure=D(0),
         peak_equity=D(0), drawdown=D(0), day_start_equity=D(0), daily_drawdown=D(0), daily_pnl=D(0),
-        open_positions=positions, risk_mode=RiskMode.RUNNING, reason=reason,
+        open_positions=positions, risk_mode=RiskMode.RUNNING, reason=reason, conversion=D(0), balances="{}",
     )
 
 

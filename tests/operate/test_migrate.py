@@ -55,7 +55,10 @@ def test_every_table_has_the_columns_of_its_schema(dsn: str) -> None:
             ).fetchall()
             wanted = [(field["name"], *column_type(field)) for field in schemas.schema(spec.record)["fields"]]
             place = [("log_partition", "integer", "NO"), ("log_offset", "bigint", "NO")]
-            assert [tuple(row) for row in found] == wanted + place, spec.table
+            # A field that came later has its column behind the record's place.
+            columns = [tuple(row) for row in found]
+            assert [column for column in columns if column not in place] == wanted, spec.table
+            assert [column for column in columns if column in place] == place, spec.table
 
 
 def test_session_and_event_id_are_the_only_constraint(dsn: str) -> None:

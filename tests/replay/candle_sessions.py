@@ -98,7 +98,9 @@ class Played(NamedTuple):
         snapshots = self.records("portfolio_snapshots", PortfolioSnapshot)
         assert snapshots
         for one in snapshots:
-            assert one.initial_equity + one.realized_pnl + one.funding - one.fees + one.unrealized_pnl == one.equity
+            assert one.conversion is not None
+            earned = one.initial_equity + one.realized_pnl + one.funding - one.fees + one.unrealized_pnl + one.conversion
+            assert earned == one.equity
 
 
 def play(tmp_path: Path, name: str, *, threshold: str, risk: str = "", accounts: tuple[str, ...] = (), **candles: Any) -> Played:

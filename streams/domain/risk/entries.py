@@ -5,7 +5,7 @@ from typing import Any
 
 from streams.domain.records import Instrument, Mark, Side
 from streams.domain.risk.entry_terms import AT_MARKET, Terms, entry_terms
-from streams.domain.risk.proposal import Proposal
+from streams.domain.risk.proposal import Proposal, Rate, worth
 from streams.domain.risk.state import Account, Rules
 from streams.domain.risk.step import text
 from streams.domain.sizing import Room, Size, lots_of, sized
@@ -24,9 +24,9 @@ def terms_of(
 
 def entry_size(
     rules: Rules, account: Account, strategy: str, mark: Mark, instrument: Instrument, terms: Terms, *,
-    rooms: tuple[Room, ...],
+    rooms: tuple[Room, ...], rate: Rate | None,
 ) -> Size:
-    """What the strategy's sizing method asks for at `mark`, which has a price, cut to `rooms`."""
+    """What the strategy's sizing method asks for at `mark`, which has a price, cut to `rooms`; in the account's currency."""
     record, method = account.track_records.get(strategy), rules.sizing_method(strategy)
     assert mark.mark is not None, "an order is sized at a mark"
     measured = Measured(
@@ -35,7 +35,7 @@ def entry_size(
     )
     return sized(
         method=method, wish=METHODS[method](measured, rules.risk), rooms=rooms, lots=lots_of(instrument),
-        price=terms.dearest(mark.mark),
+        price=terms.dearest(mark.mark) * worth(rate),
     )
 
 
@@ -51,4 +51,5 @@ def sizing_record(proposal: Proposal, quantity: Decimal) -> dict[str, Any]:
         **{name: word for name, word in said.items() if word}, "notional": text(wish.notional),
         "trims": [{"limit": trim.limit, "room": text(trim.notional)} for trim in size.trims],
         "quantity": text(size.quantity),
+        **({} if proposal.rate is None else {"conversion": {"pair": proposal.rate.pair, "mark": text(proposal.rate.mark)}}),
     }

@@ -11,7 +11,7 @@ position is flat. A failed exit waits a second, so that a market that takes no o
 from decimal import Decimal
 
 from streams.domain.money import ONE, amount
-from streams.domain.portfolio import BookPosition
+from streams.domain.positions import BookPosition
 from streams.domain.records import Purpose
 from streams.domain.risk.orders import order_exit
 from streams.domain.risk.state import MICROSECONDS, Account, RiskState, Rules

@@ -2,7 +2,7 @@
 Checks 8 and 9: exposure after the trade, as a fraction of equity; what each limit leaves; and whether the size may be
 traded.
 
-Exposure is |quantity| x mark in quote units, with entries in flight counted as if filled and exits in flight as if
+Exposure is |quantity| x mark in the account's currency, with entries in flight counted as if filled and exits in flight as if
 not. Entries are trimmed to what the limits leave, so a limit refuses only where the smallest order the exchange takes
 would exceed it.
 """
@@ -34,13 +34,15 @@ def exposures(account: Account, markets: dict[str, Market], *, symbol: str, stra
 
 
 def stakes(account: Account, markets: dict[str, Market]) -> list[tuple[str, str, Decimal]]:
-    """Symbol, strategy and signed notional of every position and of every entry's unfilled rest, as if it were filled."""
+    """Symbol, strategy and signed notional, in the account's currency, of every position and every entry's unfilled rest."""
+    worth = account.portfolio.worth
     return [
-        (symbol, strategy, position.value) for symbol, strategy, position in account.portfolio.each() if position.quantity
+        (symbol, strategy, position.value * worth(position.asset) if position.asset else position.value)
+        for symbol, strategy, position in account.portfolio.each() if position.quantity
     ] + [
         (
-            order.symbol, order.strategy,
-            order.remaining * _price(markets, order.symbol, order.mark) * (1 if order.side is Side.BUY else -1),
+            order.symbol, order.strategy, worth(order.asset)
+            * order.remaining * _price(markets, order.symbol, order.mark) * (1 if order.side is Side.BUY else -1),
         )
         for order in account.in_flight.values() if not order.reduces
     ]

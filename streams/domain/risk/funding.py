@@ -3,9 +3,9 @@ Funding: when a perpetual's holders pay each other, and that a settlement which 
 
 A `Funding` record says the rate of one settlement, before or at its time; of several for the same time the newest
 holds. At the settlement time, by a timer and so before anything else of that moment, every open position pays or gets
--quantity x mark x rate in cash. The mark is the newest one before that moment, whatever its source and age: the one the
-position is valued at. What arrives after its time is settled at once, on what is held and marked then, up to
-`FUNDING_GRACE_SEC` late; later it is not settled at all.
+-quantity x mark x rate in what the perpetual settles in. The mark is the newest one before that moment, whatever its
+source and age: the one the position is valued at. What arrives after its time is settled at once, on what is held and
+marked then, up to `FUNDING_GRACE_SEC` late; later it is not settled at all.
 
 The interval of the newest record says when the next settlement must come; before the first record, eight hours from
 00:00 UTC. One that is not announced `FUNDING_GRACE_SEC` after its time is reported, once, and passed over.
@@ -19,7 +19,8 @@ from decimal import Decimal
 from streams.domain.instruments import instrument_at
 from streams.domain.money import ZERO
 from streams.domain.perpetuals.funding import funding_payment
-from streams.domain.portfolio import BookPosition, on_funding
+from streams.domain.portfolio import on_funding
+from streams.domain.positions import BookPosition
 from streams.domain.records import AlertLevel, Funding, InstrumentKind, LedgerKind
 from streams.domain.risk.accounting import enter, state_portfolio, state_position
 from streams.domain.risk.codes import AlertCode
@@ -116,11 +117,11 @@ def _pay(
     payment = funding_payment(quantity=position.quantity, mark_price=position.mark, rate=rate)
     on_funding(account.portfolio, position, payment)
     if not account.cross_margin:
-        short = account.portfolio.margin_used() - account.portfolio.cash
+        short = account.portfolio.bound(position.asset) - account.portfolio.balance(position.asset)
         position.margin -= min(max(short, ZERO), max(-payment, ZERO), position.margin)
     if payment:
         enter(
-            step, account, kind=LedgerKind.FUNDING, amount=payment, asset=account.currency, symbol=symbol,
+            step, account, kind=LedgerKind.FUNDING, amount=payment, asset=position.asset, symbol=symbol,
             strategy=strategy, order_id=None,
         )
     state_position(step, account, symbol=symbol, strategy=strategy, position=position)

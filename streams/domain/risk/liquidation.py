@@ -8,7 +8,8 @@ price (`streams.domain.perpetuals.liquidation`).
 
 - Isolated: a position is taken over when its margin and what the mark shows are down to its maintenance.
 - Cross: balance and what the marks of all perpetuals show stand for the sum of their maintenance; when that is used up
-  all of them are taken over. Spot holdings are no collateral, but buying them takes balance away.
+  all of them are taken over. Each asset that perpetuals settle in stands for its own ones. Spot holdings are no
+  collateral, but buying them takes balance away.
 
 Maintenance follows the tiers in force at that moment. Orders of a position that is taken over and still wait for their
 results: one that was to reduce it is void, its fills are not booked (an alert says so), since a reduce-only order finds
@@ -19,7 +20,8 @@ from streams.domain.money import ZERO
 from streams.domain.perpetuals.liquidation import Held, Takeover, cross_takeovers, isolated_takeover
 from streams.domain.perpetuals.margin import is_used_up, maintenance_margin
 from streams.domain.perpetuals.tiers import Tiers, level_of, tiers_of
-from streams.domain.portfolio import BookPosition, on_takeover
+from streams.domain.portfolio import on_takeover
+from streams.domain.positions import BookPosition
 from streams.domain.records import AlertLevel, LedgerKind, Purpose
 from streams.domain.risk.accounting import enter, state_portfolio, state_position
 from streams.domain.risk.codes import AlertCode
@@ -70,7 +72,7 @@ def _isolated(
     for entry in positions:
         position = entry[2]
         if is_used_up(margin=position.margin, unrealized=position.unrealized_pnl, maintenance=position.maintenance):
-            balance = book.cash - book.margin_used()
+            balance = book.balance(position.asset) - book.bound(position.asset)
             takeover = isolated_takeover(
                 _held(step, state, rules, entry), margin=position.margin, balance=balance
             )
@@ -82,12 +84,14 @@ def _isolated(
 def _cross(
     step: Step, state: RiskState, rules: Rules, account: Account, positions: list[Entry]
 ) -> list[tuple[Entry, Takeover]]:
-    left = collateral(account)
-    maintenance = sum((position.maintenance for _, _, position in positions), ZERO)
-    if not positions or not is_used_up(margin=left, unrealized=ZERO, maintenance=maintenance):
-        return []
-    held = [_held(step, state, rules, entry) for entry in positions]
-    taken = list(zip(positions, cross_takeovers(held, collateral=left), strict=True))
+    taken: list[tuple[Entry, Takeover]] = []
+    for asset in sorted({position.asset for _, _, position in positions}):
+        own = [entry for entry in positions if entry[2].asset == asset]
+        left = collateral(account, asset)
+        maintenance = sum((position.maintenance for _, _, position in own), ZERO)
+        if is_used_up(margin=left, unrealized=ZERO, maintenance=maintenance):
+            held = [_held(step, state, rules, entry) for entry in own]
+            taken += zip(own, cross_takeovers(held, collateral=left), strict=True)
     for entry, takeover in taken:
         _take_over(step, state, rules, account, entry, takeover)
     return taken
@@ -127,7 +131,7 @@ def _record(
     for kind, amount in ((LedgerKind.LIQUIDATION, takeover.realized), (LedgerKind.LIQUIDATION_FEE, -takeover.fee)):
         if amount:
             enter(
-                step, account, kind=kind, amount=amount, asset=account.currency, symbol=symbol, strategy=strategy,
+                step, account, kind=kind, amount=amount, asset=position.asset, symbol=symbol, strategy=strategy,
                 order_id=None,
             )
     state_position(step, account, symbol=symbol, strategy=strategy, position=position)

@@ -1,5 +1,5 @@
 """
-What marks and time itself do: values move, exits fall due, limits are reached, data goes stale.
+What marks and time itself do: values and what other assets are worth move, exits fall due, limits are reached, data goes stale.
 
 A symbol is stale `DATA_STALE_TIMEOUT_SEC` after its newest real market record, by a timer, whether or not anything
 arrives.
@@ -8,8 +8,9 @@ arrives.
 from streams.domain.correlation import on_price
 from streams.domain.portfolio import on_mark as value_at
 from streams.domain.records import AlertLevel, Mark
-from streams.domain.risk.cancels import cancel_resting
+from streams.domain.risk.cancels import cancel, cancel_resting
 from streams.domain.risk.codes import AlertCode
+from streams.domain.risk.conversion import follow_pair
 from streams.domain.risk.drawdown import on_equity
 from streams.domain.risk.exits import order_due_exits
 from streams.domain.risk.funding import follow_funding
@@ -34,21 +35,23 @@ def on_mark(step: Step, state: RiskState, rules: Rules, mark: Mark) -> None:
         return
     on_price(market.returns, price, step.time, rules.risk.correlation_minutes)
     for account in state.accounts.values():
+        converted = bool(account.portfolio.balances) and follow_pair(state, account, mark.symbol, step.time)
         positions = account.portfolio.positions.get(mark.symbol)
-        if positions is None:
+        if positions is None and not converted:
             continue
         is_open = margined = False
-        for position in positions.values():
+        for position in (positions or {}).values():
             if position.quantity:
                 is_open = True
                 margined = margined or position.leverage is not None
                 value_at(account.portfolio, position, price)
-        if is_open:
+        if is_open or converted:
             latched = account.drawdown_latched
             if margined:
                 liquidate(step, state, rules, account, mark.symbol)
             on_equity(step, account, rules)
-            order_due_exits(step, state, rules, account, mark.symbol, price)
+            if is_open:
+                order_due_exits(step, state, rules, account, mark.symbol, price)
             if account.drawdown_latched and not latched:
                 _close_elsewhere(step, state, rules, account, mark.symbol)
 
@@ -110,7 +113,12 @@ def on_stale(step: Step, state: RiskState, rules: Rules, symbol: str) -> None:
             symbol=symbol, measured=age, limit=seconds(rules.stale_after), action="see whether the feed runs",
         )
     for account in state.accounts.values():
-        cancel_resting(step, account, f"market data of {symbol} is stale", symbol=symbol)
+        why = f"market data of {symbol} is stale"
+        cancel_resting(step, account, why, symbol=symbol)
+        for order_id, order in account.in_flight.items():
+            # What it would open could not be valued: no new risk, as for an order of now.
+            if order.asset and order.rests and not order.reduces and account.portfolio.balances[order.asset].pair == symbol:
+                cancel(step, account, order_id, order, why)
 
 
 def _concerned(state: RiskState, rules: Rules, symbol: str) -> list[Account]:

@@ -11,14 +11,16 @@ by a signal against it.
 from decimal import Decimal
 
 from streams.domain.instruments import instrument_at
-from streams.domain.money import ZERO, amount
-from streams.domain.records import Order, Purpose, Side, Signal
+from streams.domain.money import ZERO, amount, quotient
+from streams.domain.portfolio import on_asset_mark
+from streams.domain.records import Instrument, Order, Purpose, Side, Signal
 from streams.domain.risk.allocations import allocation_room, share
+from streams.domain.risk.conversion import rate_of
 from streams.domain.risk.entries import entry_size, sizing_record, terms_of
 from streams.domain.risk.entry_terms import AT_MARKET
 from streams.domain.risk.exposure import exposures, rooms
 from streams.domain.risk.margin import margin_room, order_leverage
-from streams.domain.risk.proposal import Correlated, Finding, Proposal
+from streams.domain.risk.proposal import Correlated, Finding, Proposal, Rate, worth
 from streams.domain.risk.registry import as_json, findings_of, rejection
 from streams.domain.risk.restraint import correlated, correlated_room
 from streams.domain.risk.state import Account, InFlight, Market, RiskState, Rules
@@ -80,24 +82,25 @@ def _decide(
 ) -> bool:
     market = state.markets.get(symbol, _NO_MARKET)
     instrument = instrument_at(state.instruments, symbol, step.time)
+    asset, rate = _paid_in(state, account, instrument, symbol=symbol, strategy=strategy, time=step.time)
     before = exposures(account, state.markets, symbol=symbol, strategy=strategy)
     found = share(state, rules, account, symbol=symbol, strategy=strategy)
     group, terms, size = Correlated(), AT_MARKET, None
     if purpose is Purpose.ENTRY:
         group = correlated(account, state.markets, rules, symbol=symbol, side=side)
-        if instrument is not None and market.mark is not None and market.mark.mark is not None:
+        if instrument is not None and market.mark is not None and market.mark.mark is not None and (rate or not asset):
             terms = terms_of(rules, strategy, side=side, mark=market.mark.mark, instrument=instrument, time=step.time)
             equity = account.portfolio.equity
             size = entry_size(
                 rules, account, strategy, market.mark, instrument, terms, rooms=(
                     *rooms(before, equity=equity, rules=rules), allocation_room(found, before, equity=equity),
                     *correlated_room(group, equity=equity, rules=rules), margin_room(account, instrument),
-                ),
+                ), rate=rate,
             )
     proposal = Proposal(
         rules=rules, account=account, time=step.time, strategy=strategy, symbol=symbol, side=side, purpose=purpose,
         signal=signal, instrument=instrument, mark=market.mark, held=_held(account, symbol, strategy), exposures=before,
-        size=size, share=found, terms=terms, correlated=group,
+        size=size, share=found, terms=terms, correlated=group, rate=rate,
     )
     findings = findings_of(proposal)
     refused = rejection(proposal, findings)
@@ -116,12 +119,27 @@ def _decide(
             strategy=strategy, symbol=symbol, side=side, purpose=purpose, quantity=order.quantity,
             mark=terms.dearest(order.decision_mark), decided_at=step.time, answer_due=step.time + rules.answer_after,
             order_type=terms.order_type, leverage=None if instrument is None else order_leverage(account, instrument),
+            asset=asset,
         )
+        if rate is not None:
+            on_asset_mark(account.portfolio, asset, mark=rate.mark, pair=rate.pair)
         on_approved(account, step.time, opens=not proposal.is_exit)
         if proposal.is_exit:
             _close_what_opens(account, symbol, strategy)
     step.add(order)
     return refused is None
+
+
+def _paid_in(
+    state: RiskState, account: Account, instrument: Instrument | None, *, symbol: str, strategy: str, time: int
+) -> tuple[str, Rate | None]:
+    """What an order is paid in, "" for the account's currency, and what that is worth; a position's asset goes before the instrument's."""
+    position = account.position(symbol, strategy)
+    if position is not None:
+        asset = position.asset
+    else:
+        asset = "" if instrument is None else account.paid_in(instrument)
+    return asset, rate_of(state, asset=asset, currency=account.currency, time=time) if asset else None
 
 
 def _price(price: Decimal | None) -> Decimal | None:
@@ -143,7 +161,7 @@ def _record(proposal: Proposal, findings: list[Finding], refused: Finding | None
         measured=None if refused is None or refused.measured is None else amount(refused.measured),
         limit=None if refused is None or refused.limit is None else amount(refused.limit),
         requested_quantity=amount(closes if size is None else size.requested_quantity),
-        requested_notional=amount(closes * price if size is None else size.requested_notional),
+        requested_notional=amount(closes * price) if size is None else quotient(size.requested_notional, worth(proposal.rate)),
         quantity=amount(quantity), notional=amount(quantity * price),
         order_type=proposal.terms.order_type, limit_price=_price(proposal.terms.limit_price),
         stop_price=_price(proposal.terms.stop_price), expires_at=proposal.terms.expires_at,

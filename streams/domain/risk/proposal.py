@@ -10,7 +10,7 @@ from decimal import Decimal
 from typing import NamedTuple
 
 from streams.domain.allocation import Share
-from streams.domain.money import ZERO, quotient
+from streams.domain.money import ONE, ZERO, quotient
 from streams.domain.records import Instrument, Mark, Purpose, Side, Signal
 from streams.domain.risk.codes import RejectionCode
 from streams.domain.risk.entry_terms import Terms
@@ -18,8 +18,20 @@ from streams.domain.risk.state import MICROSECONDS, Account, Rules
 from streams.domain.sizing import Size, lots_of, smallest_quantity
 
 
+class Rate(NamedTuple):
+    """The account's currency for one unit of an asset, by the newest mark of `pair`, whose market was seen at `market_time` (µs)."""
+
+    mark: Decimal
+    pair: str
+    market_time: int
+
+
 class Proposal(NamedTuple):
-    """An order before it is decided. Quantities unsigned, base units; `price` is the mark, None before the first."""
+    """
+    An order before it is decided. Quantities unsigned, base units; `price` is the mark, None before the first.
+
+    Prices are in quote units; notionals, which limits are held against, in the account's currency.
+    """
 
     rules: Rules
     account: Account
@@ -37,6 +49,7 @@ class Proposal(NamedTuple):
     share: Share
     terms: Terms
     correlated: "Correlated"
+    rate: Rate | None = None  # of what the instrument is quoted in; None where it is the account's currency, or nothing is known
 
     @property
     def is_exit(self) -> bool:
@@ -61,11 +74,11 @@ class Proposal(NamedTuple):
         """The exposure that an entry adds, at least that of the smallest order there is; zero for an exit."""
         if self.size is None or self.price is None:
             return ZERO
-        return max(self.size.notional, self.smallest * self.terms.dearest(self.price))
+        return max(self.size.notional, self.smallest * self.terms.dearest(self.price) * worth(self.rate))
 
 
 class Exposures(NamedTuple):
-    """|quantity| x mark of positions and of what entries in flight may still add, in quote units, before the order."""
+    """|quantity| x mark of positions and of what entries in flight may still add, in the account's currency, before the order."""
 
     total: Decimal
     position: Decimal
@@ -94,6 +107,11 @@ class Finding(NamedTuple):
 
 
 Check = Callable[[Proposal], Iterable[Finding]]
+
+
+def worth(rate: Rate | None) -> Decimal:
+    """One quote unit in the account's currency; one where they are the same."""
+    return ONE if rate is None else rate.mark
 
 
 def seconds(microseconds: int) -> Decimal:

@@ -6,10 +6,12 @@ A result for an order that is not in flight, a fill beyond the order, or an exit
 of ours. The fill of an exit whose position the exchange had taken over meanwhile is void: it is reported, not booked.
 """
 
-from streams.domain.portfolio import MarginTerms, on_fill
+from streams.domain.portfolio import on_fill
+from streams.domain.positions import MarginTerms
 from streams.domain.records import AlertLevel, LedgerKind, OrderResult, OrderType, Purpose, ResultStatus
 from streams.domain.risk.accounting import enter, state_portfolio, state_position
 from streams.domain.risk.codes import AlertCode
+from streams.domain.risk.conversion import pay_for
 from streams.domain.risk.drawdown import on_equity, on_execution
 from streams.domain.risk.exits import RETRY_AFTER, set_levels
 from streams.domain.risk.liquidation import liquidate, tiers_in_force
@@ -67,8 +69,9 @@ def _has_failed(order: InFlight, result: OrderResult) -> bool:
 def _take_fill(
     step: Step, state: RiskState, rules: Rules, account: Account, order: InFlight, result: OrderResult
 ) -> None:
-    assert not result.fee or result.fee_asset == account.currency, (
-        f"result {result.event_id}: fee_asset must be {account.currency}, was {result.fee_asset}"
+    paid_in = order.asset or account.currency
+    assert not result.fee or result.fee_asset == paid_in, (
+        f"result {result.event_id}: fee_asset must be {paid_in}, was {result.fee_asset}"
     )
     book = account.portfolio
     held = book.position(order.symbol, order.strategy)
@@ -84,7 +87,7 @@ def _take_fill(
     stood = standing(held)
     realized = on_fill(
         book, symbol=order.symbol, strategy=order.strategy, side=order.side, quantity=result.quantity,
-        notional=result.notional, fee=result.fee, mark=mark, time=step.time, terms=terms,
+        notional=result.notional, fee=result.fee, mark=mark, time=step.time, terms=terms, asset=order.asset,
     )
     position = book.positions[order.symbol][order.strategy]
     set_levels(position, rules)
@@ -93,9 +96,11 @@ def _take_fill(
     for kind, amount in ((LedgerKind.REALIZED_PNL, realized), (LedgerKind.FEE, -result.fee if result.fee else None)):
         if amount is not None:
             enter(
-                step, account, kind=kind, amount=amount, asset=account.currency, symbol=order.symbol,
-                strategy=order.strategy, order_id=result.order_id,
+                step, account, kind=kind, amount=amount, asset=order.asset, symbol=order.symbol, strategy=order.strategy,
+                order_id=result.order_id,
             )
+    if order.asset:
+        pay_for(step, account, order, result.order_id)
     state_position(step, account, symbol=order.symbol, strategy=order.strategy, position=position)
     follow(
         step, state, rules, account, symbol=order.symbol, strategy=order.strategy, before=stood, purpose=order.purpose

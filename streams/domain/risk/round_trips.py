@@ -1,8 +1,9 @@
 """
 Trades from the first fill to flat: what each has earned on what was paid into it, and what follows from that.
 
-The return is net of fees and funding, a fraction of the notional that opened the position, rounded half to even at 12
-places. It goes into the strategy's track record (score, Kelly, losses in a row); a loss at a stop begins a cool-down.
+The return is net of fees and funding, a fraction of the notional that opened the position, all in what it is quoted in,
+rounded half to even at 12 places. It goes into the strategy's track record (score, Kelly, losses in a row); a loss at a
+stop begins a cool-down.
 """
 
 from decimal import Decimal
@@ -10,7 +11,7 @@ from typing import NamedTuple
 
 from streams.domain.allocation import TrackRecord, on_closed_trade
 from streams.domain.money import ZERO, quotient
-from streams.domain.portfolio import BookPosition
+from streams.domain.positions import BookPosition
 from streams.domain.records import Purpose
 from streams.domain.risk.allocations import set_timer, state_shares
 from streams.domain.risk.state import Account, RiskState, RoundTrip, Rules

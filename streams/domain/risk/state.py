@@ -1,7 +1,7 @@
 """
 What risk remembers, all of it by account or by symbol, so that nothing in it says which accounts share a task.
 
-Times in microseconds, amounts in the account's currency, quantities in base units.
+Times in microseconds, amounts in the account's currency where nothing else is said, quantities in base units.
 """
 
 from decimal import Decimal
@@ -13,8 +13,9 @@ from streams.domain.correlation import MinuteReturns
 from streams.domain.instruments import Instruments
 from streams.domain.money import ZERO
 from streams.domain.parameters import AccountParameters, RiskParameters, SessionSettings, StrategyParameters
-from streams.domain.portfolio import BookPosition, Portfolio, opened
-from streams.domain.records import Mark, OrderType, Purpose, RiskMode, Side
+from streams.domain.portfolio import Portfolio, opened
+from streams.domain.positions import BookPosition
+from streams.domain.records import Instrument, Mark, OrderType, Purpose, RiskMode, Side
 from streams.domain.risk_settings import RESTING, SizingMethod
 
 MICROSECONDS = 1_000_000
@@ -39,6 +40,7 @@ class InFlight(msgspec.Struct, kw_only=True):
     then_close: bool = False  # what it opens is to be closed at once: everything else was meanwhile
     leverage: Decimal | None = None  # in a perpetual; None for spot
     void: bool = False  # the exchange has taken over what it was to reduce: its fills do not count
+    asset: str = ""  # what it is paid in; "" is the account's currency
 
     @property
     def rests(self) -> bool:
@@ -107,6 +109,10 @@ class Account(msgspec.Struct, kw_only=True):
             return RiskMode.HALT_ALL
         latched = self.drawdown_latched or self.daily_latched or self.failures_latch != ""
         return RiskMode.REDUCE_ONLY if latched or self.switch is RiskMode.REDUCE_ONLY else RiskMode.RUNNING
+
+    def paid_in(self, instrument: Instrument) -> str:
+        """What the instrument is quoted and settled in; "" where that is the account's currency."""
+        return "" if instrument.quote_asset == self.currency else instrument.quote_asset
 
     def orders_in_flight(self, symbol: str, strategy: str) -> list[InFlight]:
         return [order for order in self.in_flight.values() if order.symbol == symbol and order.strategy == strategy]
@@ -182,11 +188,14 @@ class Rules:
         return known is not None and account in known.accounts and (not known.symbols or symbol in known.symbols)
 
     def concerns(self, account: Account, symbol: str) -> bool:
-        """Whether the account trades the symbol or holds it."""
+        """Whether the account trades the symbol, holds it, or has what is valued by it."""
+        book = account.portfolio
         return any(
             strategy.enabled and self.trades(account=account.name, strategy=strategy.name, symbol=symbol)
             for strategy in self.strategies.values()
-        ) or any(position.quantity for position in account.portfolio.positions.get(symbol, {}).values())
+        ) or any(position.quantity for position in book.positions.get(symbol, {}).values()) or any(
+            balance.pair == symbol for balance in book.balances.values()
+        )
 
 
 def new_account(parameters: AccountParameters) -> Account:

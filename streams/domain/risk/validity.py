@@ -41,8 +41,12 @@ def instrument_validity(proposal: Proposal) -> Iterator[Finding]:
         CHECK, RejectionCode.INSTRUMENT_NOT_ONLINE, status is InstrumentStatus.ONLINE, note=status.value,
         binds_exits=True,
     )
-    own_currency = quote_asset == proposal.account.currency
-    yield Finding(CHECK, RejectionCode.CONVERSION_MISSING, own_currency, note=quote_asset)
+    rate = proposal.rate
+    valued = rate is not None or quote_asset == proposal.account.currency
+    yield Finding(CHECK, RejectionCode.CONVERSION_MISSING, valued, note=quote_asset)
+    if rate is not None:
+        age, limit = seconds(proposal.time - rate.market_time), seconds(proposal.rules.stale_after)
+        yield Finding(CHECK, RejectionCode.CONVERSION_STALE, age < limit, measured=age, limit=limit, note=rate.pair)
 
 
 def position_validity(proposal: Proposal) -> Iterator[Finding]:

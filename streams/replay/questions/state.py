@@ -18,6 +18,7 @@ from streams.domain.money import EXACT, ZERO
 from streams.domain.records import PortfolioSnapshot, Position, Purpose, Side
 from streams.domain.risk.accounting import state_portfolio, state_position
 from streams.domain.risk.allocations import share
+from streams.domain.risk.conversion import rate_of
 from streams.domain.risk.entry_terms import AT_MARKET
 from streams.domain.risk.exposure import exposures
 from streams.domain.risk.proposal import Correlated, Finding, Proposal
@@ -189,13 +190,15 @@ def _traded(recorded: Recorded, rules: Rules, account: Account) -> list[tuple[st
 def _nothing_more(state: RiskState, rules: Rules, account: Account, time: int, *, symbol: str, strategy: str) -> Proposal:
     """An order that adds nothing, for the checks to measure what is there."""
     market = state.markets.get(symbol, Market())
-    position = account.portfolio.position(symbol, strategy)
+    position, instrument = account.portfolio.position(symbol, strategy), instrument_at(state.instruments, symbol, time)
+    asset = "" if instrument is None else account.paid_in(instrument)
     return Proposal(
         rules=rules, account=account, time=time, strategy=strategy, symbol=symbol, side=Side.SELL, purpose=Purpose.EXIT, signal=None,
-        instrument=instrument_at(state.instruments, symbol, time), mark=market.mark, size=None, terms=AT_MARKET,
+        instrument=instrument, mark=market.mark, size=None, terms=AT_MARKET,
         held=ZERO if position is None else position.quantity, correlated=Correlated(),
         exposures=exposures(account, state.markets, symbol=symbol, strategy=strategy),
         share=share(state, rules, account, symbol=symbol, strategy=strategy),
+        rate=rate_of(state, asset=asset, currency=account.currency, time=time) if asset else None,
     )  # fmt: skip
 
 
