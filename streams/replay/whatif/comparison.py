@@ -12,7 +12,8 @@ from typing import NamedTuple
 
 from streams.domain.ids import order_key
 from streams.domain.money import ZERO
-from streams.domain.portfolio import BookPosition
+from streams.domain.portfolio import Portfolio
+from streams.domain.positions import BookPosition
 from streams.domain.records import Order, OrderResult, Position, Record
 from streams.domain.risk.state import Account, RiskState
 from streams.domain.statistics import RoundTrip, round_trips
@@ -49,7 +50,12 @@ class Changed(NamedTuple):
 
 
 class Part(NamedTuple):
-    """What a strategy's position in a symbol contributes to the difference in an account's equity; fees paid less are positive."""
+    """
+    What a strategy's position in a symbol contributes to the difference in an account's equity; fees paid less are positive.
+
+    In the account's currency, each session's amounts of other assets at its newest mark; what they were worth when they came
+    otherwise is `conversion`, of the account as a whole.
+    """
 
     account: str
     strategy: str
@@ -58,10 +64,11 @@ class Part(NamedTuple):
     unrealized: Decimal
     fees: Decimal
     funding: Decimal
+    conversion: Decimal = ZERO
 
     @property
     def total(self) -> Decimal:
-        return self.realized + self.unrealized + self.fees + self.funding
+        return self.realized + self.unrealized + self.fees + self.funding + self.conversion
 
 
 class Trades(NamedTuple):
@@ -182,16 +189,25 @@ def _accounts(base: Recorded, other: Recorded, end: int) -> list[AccountChange]:
         held_was = {(symbol, strategy): one for symbol, strategy, one in before.portfolio.each()}
         held_now = {(symbol, strategy): one for symbol, strategy, one in after.portfolio.each()}
         parts = [
-            _part(name, strategy, symbol, held_was.get((symbol, strategy)), held_now.get((symbol, strategy)))
+            _part(
+                name, strategy, symbol, _stated(before.portfolio, held_was.get((symbol, strategy))),
+                _stated(after.portfolio, held_now.get((symbol, strategy))),
+            )
             for symbol, strategy in sorted(held_was.keys() | held_now.keys())
         ]
         parts = [one for one in parts if any((one.realized, one.unrealized, one.fees, one.funding))]
         started = after.portfolio.initial_equity - before.portfolio.initial_equity
         gained = after.portfolio.equity - before.portfolio.equity
-        assert gained == started + sum((one.total for one in parts), ZERO), f"the parts of {name} do not add up to {gained}"
+        rest = gained - started - sum((one.total for one in parts), ZERO)
+        if before.portfolio.balances or after.portfolio.balances:
+            parts += [Part(name, "", "", ZERO, ZERO, ZERO, ZERO, rest)] if rest else []
+        else:
+            assert not rest, f"the parts of {name} do not add up to {gained}"
         trades = _trades(name, trips_was.get(name, {}), trips_now.get(name, {}))
-        open_still = gained - started - sum((one.pnl for one in trades), ZERO)
-        extra = [(kind, value) for kind, value in (("still open", open_still), ("initial equity", started)) if value]
+        converted = after.portfolio.conversion() - before.portfolio.conversion()
+        open_still = gained - started - converted - sum((one.pnl for one in trades), ZERO)
+        others = (("still open", open_still), ("conversion", converted), ("initial equity", started))
+        extra = [(kind, value) for kind, value in others if value]
         trades += [Trades(name, kind, 0, value) for kind, value in extra]
         found.append(AccountChange(name, before.portfolio.equity, after.portfolio.equity, parts, trades))
     return found
@@ -212,11 +228,26 @@ def _states(recorded: Recorded, end: int) -> dict[str, Account]:
     return found
 
 
-def _part(account: str, strategy: str, symbol: str, was: BookPosition | None, now: BookPosition | None) -> Part:
-    one, other = was or BookPosition(), now or BookPosition()
+class _Earned(NamedTuple):
+    """A position's terms in its account's currency."""
+
+    realized: Decimal = ZERO
+    unrealized: Decimal = ZERO
+    fees: Decimal = ZERO
+    funding: Decimal = ZERO
+
+
+def _stated(book: Portfolio, position: BookPosition | None) -> _Earned:
+    if position is None:
+        return _Earned()
+    terms = (position.realized_pnl, position.unrealized_pnl, position.fees, position.funding)
+    return _Earned(*(book.stated(position.asset, term) for term in terms))
+
+
+def _part(account: str, strategy: str, symbol: str, was: _Earned, now: _Earned) -> Part:
     return Part(
-        account, strategy, symbol, other.realized_pnl - one.realized_pnl, other.unrealized_pnl - one.unrealized_pnl, one.fees - other.fees,
-        other.funding - one.funding,
+        account, strategy, symbol, now.realized - was.realized, now.unrealized - was.unrealized, was.fees - now.fees,
+        now.funding - was.funding,
     )  # fmt: skip
 
 
