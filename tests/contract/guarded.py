@@ -37,6 +37,15 @@ class Guard:
         """The same record, watched."""
         return self._watched(record, type(record).__name__)
 
+    def unwatched(self, record: Any) -> Any:
+        """The record as it was before it was watched; nobody has read it by this."""
+        if type(record) not in self._kinds.values():
+            return record
+        values = dict(zip(record.__struct_fields__, msgspec.structs.astuple(record), strict=True))
+        for name in _WITHIN.get(type(record).__name__, ()):
+            values[name] = [self.unwatched(item) for item in values[name]]
+        return type(record).__bases__[0](**values)
+
     def _watched(self, struct: Any, path: str) -> Any:
         values = {name: getattr(struct, name) for name in struct.__struct_fields__}
         for name in _WITHIN.get(path, ()):
@@ -59,7 +68,15 @@ class Guard:
                 note(path, name)
             return plain(self, name)
 
-        return msgspec.defstruct(kind.__name__, [], bases=(kind,), frozen=True, gc=False, namespace={"__getattribute__": watched})
+        def equal(self: Any, other: Any) -> Any:
+            # Whole records are compared by whatever fields there are; a struct is never equal to one of a subclass.
+            return msgspec.structs.astuple(self) == msgspec.structs.astuple(other) if isinstance(other, kind) else NotImplemented
+
+        def unequal(self: Any, other: Any) -> Any:
+            return not equal(self, other)
+
+        own = {"__getattribute__": watched, "__eq__": equal, "__ne__": unequal, "__hash__": kind.__hash__}
+        return msgspec.defstruct(kind.__name__, [], bases=(kind,), frozen=True, gc=False, eq=False, namespace=own)
 
     def _note(self, path: str, name: str) -> None:
         record, _, within = path.partition(".")
@@ -92,13 +109,39 @@ def _guarded(stage: Any, guards: dict[str, Guard]) -> StageFactory:
     return made
 
 
-class GuardedCodec(Codec):
-    """A codec whose records are watched by the guard of who decodes them."""
+def unwatched_stages(stages: tuple[StageFactory, ...], guard: Guard) -> tuple[StageFactory, ...]:
+    """The same stages, each stepping records as they were, whoever watches their host."""
+    return tuple(_unwatched(stage, guard) for stage in stages)
 
-    def __init__(self, guard: Guard, watches: Callable[[r.Record], bool] = lambda _: True) -> None:
+
+def _unwatched(stage: Any, guard: Guard) -> StageFactory:
+    class Bare(stage):  # type: ignore[misc]
+        def step(self, state: Any, event: Event) -> tuple[Any, list[Output]]:
+            bare = event if event.record is None else event._replace(record=guard.unwatched(event.record))
+            return super().step(state, bare)  # type: ignore[no-any-return]
+
+    return Bare
+
+
+class GuardedCodec(Codec):
+    """
+    A codec whose records are watched by the guard of who decodes them. Those that stages take (`valid`) are theirs: readers who run
+    them again are not held to what stages read; `valid_too` watches them as well, for who hands them on.
+    """
+
+    def __init__(self, guard: Guard, watches: Callable[[r.Record], bool] = lambda _: True, *, valid_too: bool = False) -> None:
         super().__init__(SchemaIds.offline())
         self._guard, self._watches = guard, watches
+        self._plain, self._valid_too = Codec.offline(), valid_too
 
     def decode(self, raw: bytes, expected: type[r.Record] | None = None) -> r.Record:
         record = super().decode(raw, expected)
         return self._guard.record(record) if self._watches(record) else record
+
+    def valid(self, raw: bytes, expected: type[r.Record]) -> r.Record:
+        record = self._plain.valid(raw, expected)
+        return self._guard.record(record) if self._valid_too else record
+
+    def wire(self, record: r.Record) -> bytes:
+        """A watched record that is handed on is written as it came."""
+        return super().wire(self._guard.unwatched(record))
