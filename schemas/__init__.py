@@ -112,4 +112,5 @@ def full_name(record: str) -> str:
 def released(record: str, folder: Path = FOLDER) -> tuple[Release, ...]:
     """Every released version of a record's schema, oldest first; empty where there is none yet. `folder` is one like this one."""
     files = sorted((folder / "released" / record).glob("*.avsc"), key=lambda file: int(file.stem))
-    return tuple(Release(record, int(file.stem), file.read_text(encoding="utf-8")) for file in files)
+    # Bytes that are no UTF-8 are for the checks to name, not to fail on.
+    return tuple(Release(record, int(file.stem), file.read_text(encoding="utf-8", errors="surrogateescape")) for file in files)

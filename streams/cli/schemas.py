@@ -109,7 +109,7 @@ def release_command(
     file = folder / f"{record}.avsc"
     if record not in RECORDS or not file.exists():
         raise ConfigError(f"RECORD must be one of {', '.join(RECORDS)}, was {record}")
-    text = file.read_text(encoding="utf-8")
+    text = file.read_text(encoding="utf-8", errors="surrogateescape")
     tables = {spec.record: spec.table for spec in contract.catalogue().values()}
     found = faults(record, text, file=f"schemas/{record}.avsc", in_table=tables[record] is not None)
     found = found or change_breaks(folder, record, json.loads(text)) + missing_fields(record, json.loads(text))

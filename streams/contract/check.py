@@ -29,7 +29,7 @@ def findings(folder: Path = schemas.FOLDER) -> list[Finding]:
     """Every fault of the schemas in `folder` (one like this project's own): empty where all is well."""
     found = list(_catalogue_faults(folder))
     tables = {} if found else _tables(folder)
-    texts = {file.stem: file.read_text(encoding="utf-8") for file in sorted(folder.glob("*.avsc"))}
+    texts = {file.stem: file.read_text(encoding="utf-8", errors="surrogateescape") for file in sorted(folder.glob("*.avsc"))}
     sound = {}
     for record, text in texts.items():
         own = faults(record, text, file=_file(record), in_table=tables.get(record) is not None)
@@ -116,7 +116,7 @@ def _lock_faults(folder: Path, records: set[str]) -> Iterator[Finding]:
 def _print(text: str) -> str:
     try:
         return fingerprint(text)
-    except json.JSONDecodeError:
+    except (ValueError, RecursionError):
         return "no JSON"
 
 
@@ -148,11 +148,15 @@ def _catalogue_faults(folder: Path) -> Iterator[Finding]:
     file = "schemas/catalogue.toml"
     try:
         document = tomllib.loads((folder / "catalogue.toml").read_text(encoding="utf-8"))
-    except (OSError, tomllib.TOMLDecodeError) as error:
+    except (OSError, ValueError) as error:
         yield Finding(file, "catalogue", "valid_toml", str(error), "correct the file")
         return
-    for topic, entry in document.get("topics", {}).items():
-        whole = {"table": None, **document.get("defaults", {}), **entry}
+    topics, defaults = document.get("topics"), document.get("defaults", {})
+    if not isinstance(topics, dict) or not all(isinstance(one, dict) for one in (defaults, *topics.values())):
+        yield Finding(file, "catalogue", "valid_toml", "must hold a table [topics.NAME] for each topic", "restore the file")
+        return
+    for topic, entry in topics.items():
+        whole = {"table": None, **defaults, **entry}
         for name in sorted(_CATALOGUE_KEYS ^ whole.keys()):
             said = "must be given, was absent" if name in _CATALOGUE_KEYS else f"must be one of {', '.join(sorted(_CATALOGUE_KEYS))}"
             yield Finding(file, f"{topic}.{name}", "catalogue_complete", said, "complete it as the topics beside it")

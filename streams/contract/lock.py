@@ -37,7 +37,7 @@ def locked(folder: Path = schemas.FOLDER) -> dict[str, dict[int, str]]:
     file = folder / FILE
     try:
         entries = tomllib.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
-    except tomllib.TOMLDecodeError as error:
+    except ValueError as error:
         raise ConfigError(f"schemas/{FILE} must be TOML as `cdb schemas release` writes it: {error}") from error
     return {record: {int(number): print_ for number, print_ in versions.items()} for record, versions in entries.items()}
 
@@ -68,7 +68,7 @@ def release(record: str, folder: Path = schemas.FOLDER) -> schemas.Release:
 
 
 def _text(folder: Path, record: str) -> str:
-    return (folder / f"{record}.avsc").read_text(encoding="utf-8")
+    return (folder / f"{record}.avsc").read_text(encoding="utf-8", errors="surrogateescape")
 
 
 def _lock_text(entries: Mapping[str, Mapping[int, str]]) -> str:

@@ -14,6 +14,7 @@ import schemas
 from streams.contract.avro import Schema, Types, fields
 from streams.contract.columns import Column, columns
 from streams.contract.findings import Finding
+from streams.errors import ConfigError
 
 FILE = "readers.toml"
 
@@ -30,11 +31,14 @@ class Reader(NamedTuple):
 @cache
 def readers(folder: Path = schemas.FOLDER) -> tuple[Reader, ...]:
     """Every reader: as declared, then the sink's tables."""
-    declared = tomllib.loads((folder / FILE).read_text(encoding="utf-8"))
-    found = [
-        Reader(name, entry["doc"], entry["source"], {record: frozenset(read) for record, read in entry["reads"].items()})
-        for name, entry in declared.items()
-    ]
+    try:
+        declared = tomllib.loads((folder / FILE).read_text(encoding="utf-8"))
+        found = [
+            Reader(name, entry["doc"], entry["source"], {record: frozenset(read) for record, read in entry["reads"].items()})
+            for name, entry in declared.items()
+        ]
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ConfigError(f"schemas/{FILE} must be TOML with doc, source and reads of each reader: {error}") from error
     tables: dict[str, list[Column]] = {}
     for column in columns():
         tables.setdefault(column.table, []).append(column)

@@ -19,6 +19,7 @@ from streams.contract.avro import Schema, Types, connect_of, fields, kind_of, lo
 from streams.contract.decoding import UNREADABLE, encoded, interpreted
 from streams.contract.findings import Finding
 from streams.contract.meaning import DIRECTIONS, RANGES, UNITS, meaning_of, needs_meaning, words_of
+from streams.contract.shape import shape_faults
 
 AMOUNT = ("decimal", 38, 12)
 MOMENT = ("timestamp-micros", None, None)
@@ -29,15 +30,27 @@ PLACE_COLUMNS = frozenset({"log_partition", "log_offset"})
 COLUMN_LENGTH_MAX = 63
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+# Bytes as they come out of a file that is read with surrogateescape.
+_NO_UTF_8 = re.compile("[\udc80-\udcff]")
 _NO_COLUMN = frozenset({"record", "array", "map", "fixed"})
 
 
 def faults(record: str, text: str, *, file: str, in_table: bool) -> list[Finding]:
     """Everything that is wrong with the text of a record's schema; `in_table`: the sink brings its records to Postgres."""
+    undecoded = _NO_UTF_8.search(text)
+    if undecoded:
+        said = f"line {text.count(chr(10), 0, undecoded.start()) + 1}: must be UTF-8, has the byte {ord(undecoded[0]) - 0xDC00:#x}"
+        return [Finding(file, record, "valid_json", said, "save it as UTF-8")]
     try:
         schema = json.loads(text)
+        return _faults(record, schema, file=file, in_table=in_table)
     except json.JSONDecodeError as error:
         return [Finding(file, record, "valid_json", f"line {error.lineno}, column {error.colno}: {error.msg}", "correct the JSON")]
+    except RecursionError:
+        return [Finding(file, record, "valid_avro", "must not be nested as deep as this", "name the inner types, or flatten them")]
+
+
+def _faults(record: str, schema: Any, *, file: str, in_table: bool) -> list[Finding]:
     named = [
         Finding(file, record, rule, f"must be {wanted}, was {found or 'absent'}", "name it as its file and the registry's subject")
         for rule, wanted, found in _identity(record, schema) if found != wanted
@@ -56,8 +69,12 @@ def _identity(record: str, schema: Any) -> Iterator[tuple[str, str, Any]]:
 
 
 def _avro_faults(file: str, schema: Schema) -> Iterator[Finding]:
-    """Where Avro itself is broken; the first that fastavro names, and what it lets pass."""
+    """Where Avro itself is broken: its shape, the first that fastavro names, and what that lets pass."""
     instead = "correct the schema: https://avro.apache.org/docs/1.12.0/specification/"
+    misshapen = [Finding(file, path, "valid_avro", said, instead) for path, said in shape_faults(schema, schema["name"])]
+    if misshapen:
+        yield from misshapen
+        return
     try:
         parse_schema(schema)
     except (*UNREADABLE, AttributeError) as error:
@@ -65,9 +82,6 @@ def _avro_faults(file: str, schema: Schema) -> Iterator[Finding]:
         said = {KeyError: f"{error} is missing", UnknownType: f"there is no type {error}"}.get(type(error), str(error))
         rule = "name_clash" if "redefined" in str(error) else "valid_avro"
         yield Finding(file, _field_at_fault(schema), rule, said, instead)
-        return
-    if not isinstance(schema.get("fields"), list):
-        yield Finding(file, schema["name"], "valid_avro", "'fields' must be a list", instead)
         return
     for owner, count in Counter(path for path, _ in fields(Types.of(schema))).items():
         if count > 1:
