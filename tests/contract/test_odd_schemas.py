@@ -23,7 +23,8 @@ from streams.domain.records import RECORDS
 # What somebody may leave where it does not belong.
 JUNK: list[Any] = [
     None, 1, -1, 1.5, True, "x", "", "é" * 300, "\0", 2**70, [], {}, "long", "string", "decimal", "double", "cdb.Side", ["null"],
-    ["null", "null"], ["null", "string"], ["string", "null"], [["null", "long"]], {"type": "long"}, {"type": "array"}, {"type": "array", "items": "long"},
+    ["null", "null"], ["null", "string"], ["string", "null"], [["null", "long"]],
+    {"type": "long"}, {"type": "array"}, {"type": "array", "items": "long"},
     {"type": "map", "values": "bytes"}, {"type": "fixed", "name": "F", "size": -1}, {"type": {"type": {"type": "long"}}}, {"type": "float"},
     {"type": "fixed", "name": "F", "size": 4, "logicalType": "decimal", "precision": 40}, {"type": "enum", "name": "E", "symbols": []},
     {"type": "enum", "name": "E", "symbols": ["A", "A"], "default": "B"}, {"type": "record", "name": "R", "fields": []},
