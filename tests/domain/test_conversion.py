@@ -165,6 +165,7 @@ def test_an_entry_in_flight_counts_at_its_assets_mark() -> None:
     story = converting("2", max_total_exposure_pct=D("0.15"))
     story.mark("50000", symbol="BTCUSDC")
     assert story.signal(Side.BUY, "50000", symbol="BTCUSDC").notional == 5_000
+    assert available_margin(story.account()) == 90_000, "what it will convert is reserved"
     story.mark("50000")
     assert story.signal(Side.BUY, "50000").notional == 5_000, "5,000 of 15,000 are left"
 
@@ -247,6 +248,16 @@ def test_one_over_a_mark_is_rounded_half_to_even_at_twelve_places() -> None:
     assert rate_of(story.state, asset="EUR", currency="USDT", time=story.now) is None
 
 
+def test_a_pair_that_is_no_longer_valid_values_nothing_new_and_what_is_held_stays_at_its_last_mark() -> None:
+    story = converting()
+    bought(story)
+    story.tell("instruments", PAIR, make_instrument(PAIR, valid_to=story.now + SECOND))
+    story.mark("0.5", symbol=PAIR, after="2")
+    assert story.account().portfolio.worth("USDC") == D("0.9990")
+    story.mark("50000", symbol="BTCUSDC")
+    assert story.signal(Side.BUY, "50000", symbol="BTCUSDC", strategy="other").rejection_code == "CONVERSION_MISSING"
+
+
 def test_a_fall_of_the_other_asset_alone_trips_the_breaker_and_closes_what_is_held() -> None:
     # A tenth of 100,000 in BTC for USDC: without any mark of BTCUSDC, USDC falls by half.
     story = converting("1", circuit_breaker_threshold_pct=D("0.05"))
@@ -279,9 +290,9 @@ def test_a_mark_of_the_pair_before_anything_is_converted_changes_no_account() ->
 
 
 def test_what_cannot_be_paid_from_both_balances_is_refused() -> None:
-    # All of 1,000 USDT are in BTC for USDC; the USDC of the first sale pays for the second entry, and not for BTCUSDT.
+    # Two quarters of 100,000 USDT went into BTC for 100,000 USDC and came back as those: they pay for USDC's market alone.
     wide = {"max_position_pct": D("0.25"), "max_total_exposure_pct": D(1), "max_symbol_exposure_pct": D(1)}
-    story = converting("1", **wide, max_strategy_exposure_pct=D(1))
+    story = converting("0.5", **wide, max_strategy_exposure_pct=D(1))
     account = story.account()
     for strategy in ("momentum", "other"):
         story.mark("50000", symbol="BTCUSDC")
@@ -291,11 +302,11 @@ def test_what_cannot_be_paid_from_both_balances_is_refused() -> None:
     for strategy in ("momentum", "other"):
         order = story.signal(Side.SELL, "50000", symbol="BTCUSDC", strategy=strategy)
         story.result(order, price="50000", asset="USDC")
-    assert (account.portfolio.balance("USDC"), account.portfolio.cash) == (50_000, 50_000)
+    assert (account.portfolio.balance("USDC"), account.portfolio.cash) == (100_000, 50_000)
     assert (available_margin(account), available_margin(account, "USDC")) == (50_000, 100_000)
-    # An entry in flight that will have to convert reserves what it takes.
+    # An entry in flight reserves what it takes.
     story.mark("50000", symbol="BTCUSDC")
-    assert story.signal(Side.BUY, "50000", symbol="BTCUSDC").quantity == D("0.5")
+    assert story.signal(Side.BUY, "50000", symbol="BTCUSDC").quantity == 1
     assert (available_margin(account), available_margin(account, "USDC")) == (50_000, 75_000)
 
 
@@ -319,11 +330,11 @@ def test_an_operator_closes_what_is_held_in_another_asset() -> None:
     assert order.approved and order.symbol == "BTCUSDC"
 
 
-def perpetual(mark: str = "1", *, cross: bool = False) -> PerpetualStory:
+def perpetual(mark: str = "1", *, cross: bool = False, **risk: Any) -> PerpetualStory:
     """Leverage 10 in BTC_USDC, which settles in USDC; .2 BTC at 50,000 are a tenth of 100,000 at a mark of 1."""
     mode = "CROSS" if cross else "ISOLATED"
     story = PerpetualStory(make_perpetual_settings(
-        accounts=[AccountParameters(leverage=D(10), margin_mode=mode, shorts_allowed=True)]  # type: ignore[arg-type]
+        accounts=[AccountParameters(leverage=D(10), margin_mode=mode, shorts_allowed=True)], **risk  # type: ignore[arg-type]
     ))
     story.tell("instruments", "BTC_USDC", make_perpetual(symbol="BTC_USDC", quote_asset="USDC"))
     story.tell("instruments", PAIR, make_instrument(PAIR))
@@ -364,6 +375,18 @@ def test_a_liquidation_takes_the_settle_asset_and_leaves_the_accounts_currency(c
     # Lost: 1,250 x .8 at the mark then; with cross margin a part of it is the liquidation fee.
     assert book.realized_pnl - book.fees == -1_004 and book.conversion() == 0
     assert book.is_exact()
+
+
+@pytest.mark.parametrize(("cross", "converted"), [(False, "1003.6"), (True, "603.6")], ids=["isolated", "cross"])
+def test_what_a_position_shows_stands_for_the_next_margin_only_with_cross_margin(cross: bool, converted: str) -> None:
+    # The first position binds 1,000 USDC and shows 400 at 52,000. A tenth of 100,400 is .193 BTC, which bind 1,003.6.
+    story = perpetual(cross=cross, max_symbol_exposure_pct=D(1))
+    opened(story)
+    story.mark("52000", symbol="BTC_USDC")
+    order = story.signal(Side.BUY, "52000", symbol="BTC_USDC", strategy="other")
+    assert (order.approved, order.quantity) == (True, D("0.193"))
+    made = story.result(order, price="52000", asset="USDC")
+    assert [e.amount for e in only(LedgerEntry, made)] == [-D(converted), D(converted)]
 
 
 def test_cross_margin_of_one_asset_does_not_stand_for_another() -> None:

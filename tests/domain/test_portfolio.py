@@ -185,6 +185,14 @@ def capital(book: Portfolio) -> dict[str, Decimal]:
     return found
 
 
+TERM_NAMES = ("realized_pnl", "fees", "funding")
+
+
+def terms(book: Portfolio) -> dict[tuple[str, str], dict[str, Decimal]]:
+    """What each position has earned and paid, in its own asset."""
+    return {(symbol, strategy): {name: getattr(p, name) for name in TERM_NAMES} for symbol, strategy, p in book.each()}
+
+
 @settings(max_examples=150, deadline=None)
 @given(st.lists(FILLS | FILLS | MARKS | FUNDINGS | TAKEOVERS | RATES | CONVERSIONS, max_size=40))
 def test_the_identity_holds_to_the_last_digit_after_every_event(events: list[tuple[object, ...]]) -> None:
@@ -192,6 +200,7 @@ def test_the_identity_holds_to_the_last_digit_after_every_event(events: list[tup
     for asset in ("USDC", "EUR"):
         books.on_asset_mark(book, asset, mark=D(1), pair=f"{asset}USDT")
     converted, moves = D(0), 0
+    booked, told = dict.fromkeys(TERM_NAMES, D(0)), terms(book)
     for event in events:
         had, marks = capital(book), {asset: balance.mark for asset, balance in book.balances.items()}
         play(book, event)
@@ -204,9 +213,12 @@ def test_the_identity_holds_to_the_last_digit_after_every_event(events: list[tup
             assert position.quantity or not position.cost, "a flat position has no cost"
             assert position.quantity * position.cost >= 0, "the cost has the quantity's sign"
             assert position.margin >= 0 and (position.quantity or not position.margin), "a flat position binds nothing"
-        if not any(position.asset for _, _, position in book.each()):
-            for term in ("realized_pnl", "fees", "funding"):
-                assert sum((getattr(p, term) for _, _, p in book.each()), D(0)) == getattr(book, term)
+        for (symbol, strategy), found in terms(book).items():
+            for term, value in found.items():
+                asset = book.positions[symbol][strategy].asset
+                booked[term] += book.stated(asset, value - told.get((symbol, strategy), {}).get(term, D(0)))
+        assert booked == {term: getattr(book, term) for term in TERM_NAMES}, "what a position earns counts at that moment's mark"
+        told = terms(book)
 
 
 def test_assets_are_valued_each_by_its_own_mark() -> None:

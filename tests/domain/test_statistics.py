@@ -91,6 +91,24 @@ def test_a_round_trip_earns_what_it_sold_for_less_cost_and_fees() -> None:
     assert trip.result == D("0.080952380952")
 
 
+def test_a_trip_in_another_asset_counts_each_amount_at_the_mark_of_its_moment() -> None:
+    # 1 for 100 USDC at .9 costs 90 and a fee of 1; sold for 110 at 1.1 realizes 10 x 1.1 = 11 and pays 2 x 1.1 = 2.2.
+    # 11 - .9 - 2.2 = 7.9 on 90; what the mark has made of the 100 is conversion, not this trade's.
+    bought, sold = positions(filled(Side.BUY, "1", "100", fee="1", time=5), filled(Side.SELL, "1", "110", fee="2", time=9))
+    valued = [
+        msgspec.structs.replace(bought, conversion_mark=D("0.9")), msgspec.structs.replace(sold, conversion_mark=D("1.1")),
+    ]
+    [trip] = round_trips(valued)
+    assert (trip.pnl, trip.fees, trip.opened_notional, trip.closed_notional) == (D("7.9"), D("3.1"), 100, 110)
+    assert trip.result == D("0.087777777778")
+    # Traded: 90 and 121, of a start equity of 100.
+    found = statistics([msgspec.structs.replace(snapshot("101", day=0), conversion=D("20"))], valued)
+    assert found is not None and (found.turnover, found.expectancy, found.conversion) == (D("2.11"), D("7.9"), 20)
+    # A snapshot of the first version knows none.
+    older = statistics([msgspec.structs.replace(snapshot("101", day=0), conversion=None, balances=None)], [])
+    assert older is not None and older.conversion == 0
+
+
 def test_a_fill_that_turns_a_position_round_ends_one_trip_and_begins_another() -> None:
     trips = round_trips(positions(
         filled(Side.BUY, "1", "100"), filled(Side.SELL, "3", "330", fee="3"), filled(Side.BUY, "2", "200"),

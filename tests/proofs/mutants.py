@@ -33,7 +33,10 @@ from tests.proofs.forking import ENDLESS, HELD, MEMORY_BYTES, MUTANT_SECONDS, PI
 from tests.proofs.mutation import Mutant, mutants_of
 from tests.proofs.tier import PROJECT_FOLDER, PROOFS_FOLDER, Tier
 
-TARGETS = ("streams/domain/risk", "streams/domain/execution", "streams/domain/perpetuals", "streams/domain/portfolio.py")
+TARGETS = (
+    "streams/domain/risk", "streams/domain/execution", "streams/domain/perpetuals", "streams/domain/portfolio.py",
+    "streams/domain/positions.py",
+)
 TESTS = "tests/domain"
 COUNT = 150  # an hour on two cores
 EXCUSED_FILE = Path(__file__).parent / "excused_mutants.toml"

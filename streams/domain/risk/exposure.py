@@ -41,8 +41,8 @@ def stakes(account: Account, markets: dict[str, Market]) -> list[tuple[str, str,
         for symbol, strategy, position in account.portfolio.each() if position.quantity
     ] + [
         (
-            order.symbol, order.strategy, worth(order.asset)
-            * order.remaining * _price(markets, order.symbol, order.mark) * (1 if order.side is Side.BUY else -1),
+            order.symbol, order.strategy,
+            worth(order.asset) * order.remaining * _price(markets, order.symbol, order.mark) * (1 if order.side is Side.BUY else -1),
         )
         for order in account.in_flight.values() if not order.reduces
     ]
