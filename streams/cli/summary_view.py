@@ -54,7 +54,7 @@ def _account(account: AccountSummary) -> Table:
         "fees": f"{snapshot.fees:,.2f}", "funding": f"{snapshot.funding:,.2f}", "conversion": f"{snapshot.conversion or 0:,.2f}",
         "risk mode": snapshot.risk_mode.value,
     }  # fmt: skip
-    rows |= {asset: f"{Decimal(one['amount']):,.2f} at {one['mark']}" for asset, one in balances_of(snapshot).items()}
+    rows |= {f"balance {asset}": f"{Decimal(one['amount']):,.2f} at {one['mark']}" for asset, one in balances_of(snapshot).items()}
     for figure, value in (rows | _statistics(account.statistics)).items():
         table.add_row(figure, value)
     for position in account.open_positions:

@@ -18,10 +18,10 @@ points and nowhere else: a holding's value (quantity x mark), the cost and the m
 the notional of the closing part of a fill that flips a position, in all of which but the first the rest keeps what
 rounding took away; and each amount of another asset where it is stated in the account's currency.
 
-What is realized, paid as a fee or as funding in another asset counts at that asset's mark of its moment, what is
-unrealized at the newest one. Conversion is what the marks have since made of it: for each asset all that the account
-has in it (balance and spot holdings at cost) at the newest mark, less what that was worth as it came in. It takes
-up what rounding leaves.
+What is realized, or paid as a fee or funding, in another asset counts at that asset's mark of its moment, what is
+unrealized at the newest one. Conversion is what marks have made of other assets: for each of them all that the account
+has in it (balance, and spot holdings at cost) at the newest mark, less what that was worth as it came in. It takes up
+what rounding leaves.
 
 Two strategies in one symbol hold two positions, each with a margin of its own. Ignored here: when funding is due and
 when a position is taken over, which is risk's, and where an asset's mark comes from.

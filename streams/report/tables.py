@@ -118,7 +118,7 @@ def statistics_table(material: Material, found: dict[str, Statistics]) -> Table:
     }
     owned = {name: balances_of(last[name]) for name in found}
     for asset in sorted({asset for balances in owned.values() for asset in balances}):
-        rows[f"{asset} at the end"] = [_balance(balances.get(asset)) for balances in owned.values()]
+        rows[f"balance {asset} at the end"] = [_balance(balances.get(asset)) for balances in owned.values()]
     return Table(("figure", *found), [[Cell(label), *cells] for label, cells in rows.items()], len(rows))
 
 

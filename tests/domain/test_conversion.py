@@ -246,6 +246,8 @@ def test_one_over_a_mark_is_rounded_half_to_even_at_twelve_places() -> None:
     rate = rate_of(story.state, asset="USDC", currency="USDT", time=story.now)
     assert rate is not None and (rate.mark, rate.pair) == (D("0.333333333333"), "USDTUSDC")
     assert rate_of(story.state, asset="EUR", currency="USDT", time=story.now) is None
+    story.mark("2000000000001", symbol="USDTUSDC")
+    assert rate_of(story.state, asset="USDC", currency="USDT", time=story.now) is None, "worth nothing at 12 places"
 
 
 def test_a_pair_that_is_no_longer_valid_values_nothing_new_and_what_is_held_stays_at_its_last_mark() -> None:

@@ -19,9 +19,14 @@ from streams.exchange.wall import SystemWall
 from streams.log.journal import read_range
 from streams.log.layout import Layout
 from streams.operate.plan import Ask, settings_of
+from streams.operate.runtime import STAGES as DEPLOYED
 from streams.replay.backtest import Backtest, backtest
+from streams.replay.recorded.recorded import Recorded
 from streams.replay.summary import summary_of
 from streams.replay.verification.verify import verify
+from streams.replay.whatif.comparison import compared
+from streams.replay.whatif.other_settings import made_again
+from streams.replay.whatif.settings_changed import changed
 from streams.report.gather import material_of
 from streams.report.page import report
 from tests.simulation.test_perpetual_session import STAGES
@@ -124,3 +129,11 @@ def test_the_summary_and_the_report_show_conversion_and_every_balance(done: Back
     page = report(material_of(done.log, done.codec, done.settings, STAGES))
     for words in (f"{snapshot.conversion:,.2f}", balance, "conversion of main"):
         assert words in page, words
+
+
+def test_what_other_settings_would_have_made_is_attributed_to_the_last_digit_and_conversion_with_it(done: Backtest) -> None:
+    base = Recorded.of(done.log, done.codec, done.settings, DEPLOYED)
+    answer = compared(base, made_again(base, changed(done.settings, {"risk.max_position_pct": "0.05"}), code_version="test"))
+    one = next(account for account in answer.accounts if account.account == "main")
+    assert one.now - one.was == sum(part.total for part in one.parts) == sum(trades.pnl for trades in one.trades) != 0
+    assert any(part.conversion for part in one.parts) and any(trades.kind == "conversion" for trades in one.trades)

@@ -35,7 +35,8 @@ def rate_of(state: RiskState, *, asset: str, currency: str, time: int) -> Rate |
             return Rate(market.mark.mark, symbol, market.mark.market_time)
         if inverse is None and (pair.base_asset, pair.quote_asset) == (currency, asset):
             inverse = Rate(quotient(ONE, market.mark.mark), symbol, market.mark.market_time)
-    return inverse
+    # What is worth nothing at 12 places cannot be sized.
+    return inverse if inverse is not None and inverse.mark else None
 
 
 def follow_pair(state: RiskState, account: Account, symbol: str, time: int) -> bool:
