@@ -28,7 +28,7 @@ import pytest
 
 import schemas
 from streams.domain.parameters import SessionSettings
-from streams.domain.records import Candle, DeadLetter, Level, MarketData, Record
+from streams.domain.records import Candle, DeadLetter, Level, MarketData, PortfolioSnapshot, Record
 from streams.exchange.service import feed_of
 from streams.exchange.writer import FeedWriter
 from streams.log.codec import Codec
@@ -41,6 +41,7 @@ from streams.operate.plan import Ask, settings_of
 from streams.operate.runtime import STAGES
 from streams.operate.stack import Stack
 from streams.operate.topics import create_session
+from tests.contract.samples import sample
 from tests.exchange.sessions import T0, small_recording, ticker, trade, write_lines
 from tests.kafka.processes import launcher
 from tests.kafka.story import Theatre, theatre_on, until
@@ -116,7 +117,10 @@ def test_session_of_a_truncated_recording_has_what_came_before(
 def test_undecodable_bytes_on_every_topic_of_the_sink_are_one_letter_each_and_the_rows_go_on(
     theatre: Theatre, fresh_session: Callable[[], str], tmp_path: Path
 ) -> None:
-    """The stages answer for the topics they read; for every topic with a table Connect does, and the watchdog moves its letters."""
+    """
+    The stages answer for the topics they read; for every topic with a table Connect does, and the watchdog moves its letters. What can be
+    read and breaks a rule the watchdog finds itself where no stage takes it.
+    """
     settings = recorded(fresh_session(), Path(write_lines(tmp_path / "a.jsonl", small_recording())))
     running = theatre.session(settings, speed="max")
     log, codec = theatre.runtime.log, theatre.runtime.codec
@@ -126,12 +130,15 @@ def test_undecodable_bytes_on_every_topic_of_the_sink_are_one_letter_each_and_th
     writer.begin()
     for topic in topics:
         writer.append(layout.at(topic, 0), key=b"k", value=b"\xff no record of " + topic.encode(), time=T0)
+    odd = sample(PortfolioSnapshot, session=settings.session, event_id=f"{settings.session}/odd", exposure=Decimal(-1))
+    writer.append(layout.at("portfolio_snapshots", 0), key=b"k", value=codec.wire(odd), time=T0)
     writer.commit()
     writer.close()
     running.start()
     try:
         until(lambda: (running.check(), running.progress().settled)[1], "the session being at its end", seconds=120)
         until(lambda: len(from_connect(log, codec, settings)) >= len(topics), "a letter for each topic", seconds=120)
+        until(lambda: bool(of_rule(log, codec, settings, "sums_not_negative")), "the letter of the broken rule", seconds=120)
     finally:
         running.supervisor.stop()
     found = from_connect(log, codec, settings)
@@ -139,10 +146,16 @@ def test_undecodable_bytes_on_every_topic_of_the_sink_are_one_letter_each_and_th
         (topic, 0, b"\xff no record of " + topic.encode()) for topic in topics
     ]
     assert all(one.cause for one in found)
+    [letter] = of_rule(log, codec, settings, "sums_not_negative")
+    assert (letter.source_topic, letter.source_offset, letter.payload) == ("portfolio_snapshots", 1, codec.wire(odd))
 
 
 def from_connect(log: Log, codec: Codec, settings: SessionSettings) -> list[DeadLetter]:
-    return [one for one in letters(log, codec, settings) if one.rule == "sink_decodable"]
+    return of_rule(log, codec, settings, "sink_decodable")
+
+
+def of_rule(log: Log, codec: Codec, settings: SessionSettings, rule: str) -> list[DeadLetter]:
+    return [one for one in letters(log, codec, settings) if one.rule == rule]
 
 
 @pytest.mark.parametrize("topic", ["marks", "journal"])
