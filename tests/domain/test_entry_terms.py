@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from streams.domain.parameters import AccountParameters, StrategyParameters
 from streams.domain.records import Alert, CommandKind, Order, OrderType, Purpose, Record, ResultStatus, RiskMode, Side
-from streams.domain.risk.entry_terms import entry_terms
+from streams.domain.risk.entry_terms import Terms, entry_terms
 from streams.domain.risk_settings import EntrySettings
 from streams.domain.rules import broken_rule
 from streams.stages.contract import NEVER
@@ -152,7 +152,7 @@ def test_a_stop_loss_that_falls_due_cancels_the_resting_entry_and_closes_what_is
 def test_a_signal_against_a_resting_entry_cancels_it() -> None:
     story, order = resting_story()
     cancel = story.signal(Side.SELL, "100")
-    assert (cancel.order_type, cancel.target_order_id) == (OrderType.CANCEL, order.event_id)
+    assert (cancel.order_type, cancel.target_order_id, cancel.reduce_only) == (OrderType.CANCEL, order.event_id, True)
     # Its end is awaited; another signal against it finds it on its way.
     assert story.signal(Side.SELL, "100").rejection_code == "ORDER_IN_FLIGHT"
     story.result(order, price="1", quantity=D(0), status=ResultStatus.CANCELLED)
@@ -290,3 +290,8 @@ def test_orders_end_once_no_exit_turns_a_position_and_nothing_waits_for_a_restin
             assert not (order.rests and order.then_close), "what is to be closed does not rest"
         raw = story.stage.encode(story.state)
         assert story.stage.encode(story.stage.decode(raw)) == raw
+
+
+def test_the_cheapest_price_that_may_hold_counts_prices_below_one_and_none_of_nothing() -> None:
+    assert Terms(limit_price=D("0.5")).cheapest(D("0.6")) == D("0.5")
+    assert Terms(limit_price=D(0)).cheapest(D("0.6")) == D("0.6")

@@ -164,3 +164,19 @@ def test_first_book_gives_a_resting_order_its_place():
     assert paper.ahead(paper.name) is None
     paper.show(bids=["99:3"], asks=["101:1"])
     assert paper.ahead(paper.name) == 3
+
+
+def test_records_of_one_minute_are_one_minute_of_the_tape():
+    venue = make_venue((0, "100", "1"), (1, "101", "2"), (1, "102", "3"))
+    assert [(minute.close, minute.available) for minute in venue.tape.minutes] == [(100, 1), (102, 5)]
+
+
+def test_trades_of_one_kind_in_a_row_are_one_fill():
+    # Above its limit nobody trades with it: it rests. What it got before crossed, the two parts after it are a maker's, at 100 and 98.
+    paper = Paper()
+    paper.trades(("99", "0.5", Side.SELL))
+    paper.order(OrderType.LIMIT, Side.BUY, "10", limit="100")
+    paper.answers.clear()
+    paper.trades(("99", "1", Side.SELL), ("101", "1", Side.BUY), ("99.5", "1", Side.SELL), ("98", "1", Side.SELL))
+    fills = [(one.quantity, one.price, one.liquidity) for one in paper.answers if one.quantity]
+    assert fills == [(1, 99, Liquidity.TAKER), (2, 99, Liquidity.MAKER)]

@@ -158,3 +158,12 @@ def test_an_exit_is_held_back_by_a_halt_or_a_stale_price_and_nothing_else(
             assert order.quantity <= story.account().portfolio.positions["BTCUSDT"]["momentum"].quantity
             story.result(order, price=price, quantity=amount(order.quantity / 3) or order.quantity)
             story.wait(2)
+
+
+def test_an_exit_without_any_price_is_refused() -> None:
+    story = Story()
+    story.mark("100")
+    story.result(story.signal(Side.BUY, "100"), price="100")
+    story.mark("100", mark=None)
+    order = story.signal(Side.SELL, "100")
+    assert (order.purpose, order.rejection_code) == (Purpose.EXIT, "MARK_MISSING")

@@ -108,6 +108,15 @@ def test_the_record_says_the_interval_and_one_left_out_before_it_is_missing() ->
     assert story.account().portfolio.funding == -1
 
 
+def test_one_left_out_that_is_a_microsecond_away_is_awaited() -> None:
+    story = PerpetualStory()
+    story.opened()
+    next_one = story.now + SECOND + 1
+    story.wait_until(story.now + SECOND)
+    story.funding("0.0001", settlement=next_one + 8 * HOUR)
+    assert [time for _, time, _ in missing(story.wait_until(next_one + HOUR))] == [next_one + 60 * SECOND]
+
+
 def test_a_later_announcement_does_not_hide_one_that_is_due_and_missing() -> None:
     story = PerpetualStory()
     story.opened()

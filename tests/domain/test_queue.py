@@ -216,3 +216,17 @@ def test_queue_position_never_grows_and_trades_are_never_given_out_twice(model, 
         assert before is None or 0 <= queue.ahead <= before
         assert queue.advanced >= 0 and (queue.shown is None or queue.shown >= 0)
     assert reached <= traded
+
+
+def test_a_trade_passes_only_those_whom_the_real_queue_before_it_has_left():
+    # 5 stand before it, 2 of them were used up by the orders passed before; 8 of the trade are left: 3 more are used up, 5 go on.
+    queue = Queue(ahead=D(5), shown=D(20))
+    assert on_trade(queue, traded=D(10), left=D(8), through=D(2), now=0) == Passed(D(5), D(5))
+    assert (queue.ahead, queue.shown) == (0, 10)
+
+
+def test_a_shrinking_that_proves_to_be_the_trades_is_taken_off_the_display_once():
+    # 4 ahead after a shrinking by 2, which the display has shown already; of the 3 that trade now 2 are those.
+    queue = Queue(ahead=D(4), shown=D(10), advanced=D(2))
+    assert on_trade(queue, traded=D(3), left=D(3), through=D(0), now=SHADOW) == Passed(D(0), D(3))
+    assert (queue.ahead, queue.advanced, queue.shown) == (3, 0, 9)

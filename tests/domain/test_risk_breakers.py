@@ -4,6 +4,7 @@ them."""
 from typing import Any
 
 from streams.domain.records import Alert, AlertLevel, Order, PortfolioSnapshot, Purpose, ResultStatus, RiskMode, Side
+from streams.domain.risk.proposal import fall
 from tests.domain.risk_stories import D, Story, make_settings, only
 
 BOLD: dict[str, Any] = {
@@ -121,3 +122,9 @@ def test_a_partly_filled_order_is_no_failure() -> None:
     story.result(order, price="100", quantity=D(1), status=ResultStatus.PARTIAL, terminal=False)
     story.result(order, price="100", quantity=D(0), status=ResultStatus.CANCELLED)
     assert (story.account().failures_in_a_row, story.account().in_flight) == (0, {})
+
+
+def test_from_nothing_all_of_it_has_fallen() -> None:
+    assert fall(start=D(0), now=D(-5)) == 1
+    assert fall(start=D(100), now=D(90)) == D("0.1")
+    assert fall(start=D(100), now=D(110)) == 0

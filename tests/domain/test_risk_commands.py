@@ -29,6 +29,12 @@ def test_a_halt_refuses_every_order_until_two_words_resume() -> None:
     assert story.signal(Side.BUY, "100").approved
 
 
+def test_a_halt_says_where_the_switch_stands() -> None:
+    story = Story()
+    story.mark("100")
+    assert said(story.command(CommandKind.HALT)) == ("COMMAND_TAKEN", "HALT by ann: switch HALT_ALL")
+
+
 def test_the_switch_survives_a_restart() -> None:
     story = halted()
     story.command(CommandKind.RESUME_REQUEST)

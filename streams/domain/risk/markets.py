@@ -61,7 +61,7 @@ def _close_elsewhere(step: Step, state: RiskState, rules: Rules, account: Accoun
     for other, strategy, position in account.portfolio.open_positions():
         purpose = position.guard.closing
         if other != symbol and purpose is not None and not account.exit_in_flight(other, strategy):
-            order_exit(step, state, rules, account, symbol=other, strategy=strategy, purpose=purpose, repeated=False)
+            order_exit(step, state, rules, account, symbol=other, strategy=strategy, purpose=purpose)
 
 
 def _follow_feed(step: Step, state: RiskState, rules: Rules, market: Market, before: Mark | None) -> None:
