@@ -18,10 +18,12 @@ from confluent_kafka.cimpl import NewTopic
 from streams.errors import LogError
 from streams.log.interface import Member, Partition, Reader, Writer
 from streams.log.kafka_client import (
+    BELIEVED_UNKNOWN_S,
     LOGGER,
     Endpoint,
     client_settings,
     consumer_settings,
+    is_unknown,
     kafka_error,
     log_error,
     passes_by_itself,
@@ -202,7 +204,7 @@ class KafkaLog:
         place = TopicPartition(partition.topic, partition.number)
         answer: tuple[int, int] | None = self._insist(
             lambda: consumer.get_watermark_offsets(place, timeout=self._endpoint.timeout_s, cached=False),
-            f"offsets of {where}",
+            f"offsets of {where}", known=True,
         )
         if answer is None:
             raise LogError(f"offsets of {where} must be known within {self._endpoint.timeout_s} s, were not")
@@ -221,14 +223,20 @@ class KafkaLog:
                 raise LogError(f"{what} within {self._endpoint.timeout_s} s, did not")
             clock.sleep(0.02)
 
-    def _insist(self, ask: Callable[[], Answer], what: str) -> Answer:
-        """Asks again while a broker or a new topic's leader is being found, for `timeout_s` at most."""
-        deadline = clock.monotonic() + self._endpoint.timeout_s
+    def _insist(self, ask: Callable[[], Answer], what: str, *, known: bool = False) -> Answer:
+        """
+        Asks again while a broker or a new topic's leader is being found, for `timeout_s` at most.
+
+        `known` says that the topic was there: a broker that was started anew and does not name it yet is asked again for a moment.
+        """
+        began = clock.monotonic()
         while True:
             try:
                 return ask()
             except KafkaException as failure:
-                if not passes_by_itself(kafka_error(failure)) or clock.monotonic() > deadline:
+                error, since = kafka_error(failure), clock.monotonic() - began
+                found = passes_by_itself(error) or (known and is_unknown(error) and since < BELIEVED_UNKNOWN_S)
+                if not found or since > self._endpoint.timeout_s:
                     raise log_error(failure, f"{what} on {self._endpoint.bootstrap}") from failure
             clock.sleep(0.02)
 

@@ -18,6 +18,8 @@ LOGGER = logging.getLogger("streams.log.kafka")
 LOGGER.addHandler(logging.NullHandler())
 
 TRANSACTION_TIMEOUT_MS = 5_000
+# A broker that has just been started anew does not know its topics at once.
+BELIEVED_UNKNOWN_S = 3.0
 # A 512 KiB snapshot chunk with its headers and a batch of them; the broker's own limit for a batch is 1 MiB.
 MESSAGE_BYTES_MAX = 1_000_000
 
@@ -45,7 +47,7 @@ def client_settings(endpoint: Endpoint) -> dict[str, Any]:
         "reconnect.backoff.ms": 50,
         "reconnect.backoff.max.ms": 1_000,
         # An unknown topic is believed to be unknown after so long, not after 30 s.
-        "topic.metadata.propagation.max.ms": 3_000,
+        "topic.metadata.propagation.max.ms": int(BELIEVED_UNKNOWN_S * 1_000),
         "log.connection.close": False,
     }
 
@@ -143,6 +145,11 @@ def is_fencing(error: KafkaError) -> bool:
     return error.code() in _FENCED
 
 
+def is_unknown(error: KafkaError) -> bool:
+    """Whether the error says that there is no such topic or partition."""
+    return error.code() in _UNKNOWN_TOPIC
+
+
 def passes_by_itself(error: KafkaError) -> bool:
     """Whether asking again may help: a broker or a leader is being found, or the client says so itself."""
     return error.code() in _PASSING or error.retriable()
@@ -155,7 +162,7 @@ def log_error(failure: KafkaException | KafkaError, what: str) -> LogError:
         return PartitionsLost(f"{what}: {error.str()} ({error.name()})")
     if is_fencing(error):
         return Fenced(f"{what}: {error.str()} ({error.name()})")
-    if error.code() in _UNKNOWN_TOPIC:
+    if is_unknown(error):
         return LogError(f"{what}: topic or partition must exist, does not ({error.name()})")
     return LogError(f"{what}: {error.str()} ({error.name()})")
 

@@ -229,14 +229,17 @@ def outputs_but_for_garbage(session: Session, stage: str) -> dict[str, list[Cano
     found: dict[str, list[CanonicalRecord]] = {}
     for topic in STAGES[stage](session.settings, 0).outputs:
         place = session.layout.at(topic, 0)
-        messages = [
-            message
+        written = [
+            (message.key or b"", message.value)
             for message in read_range(session.log, place, 0, session.log.end_offset(place))
-            if message.value is not None and not message.value.startswith(b"\xff")
+            if message.value and not message.value.startswith(b"\xff")
         ]
-        records = [(CODEC.decode(message.value or b""), message) for message in messages]
+        records = [(CODEC.decode(value), key, value) for key, value in written]
         found[topic] = sorted(
-            (CanonicalRecord(record.time, record.event_id, message.key or b"", (message.value or b"")[5:]) for record, message in records),
+            (
+                CanonicalRecord(record.time, record.event_id, key, value[5:], CODEC.schema_of(value) or "")
+                for record, key, value in records
+            ),
             key=lambda one: (one.time, order_key(one.event_id)),
         )
     return found
