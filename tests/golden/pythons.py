@@ -81,7 +81,7 @@ def _prepared(one: Interpreter) -> Interpreter | str:
     python = folder / "bin" / "python"
     for words in (
         [one.path, "-m", "venv", str(folder)],
-        [str(python), "-m", "pip", "install", "-q", "--disable-pip-version-check", "--require-hashes", "-r", "requirements.lock"],
+        [str(python), "-m", "pip", "install", "-q", "--disable-pip-version-check", "--no-deps", "--require-hashes", "-r", "requirements.lock"],
         [str(python), "-m", "pip", "install", "-q", "--disable-pip-version-check", "--no-deps", "-e", "."],
     ):
         done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, timeout=_SECONDS_MAX, check=False)
