@@ -1,0 +1,1 @@
+"""MEXC, spot and perpetuals: protocols without I/O, REST, connections, and the feed made of them."""
