@@ -118,6 +118,8 @@ class Log(Protocol):
 LogFactory = Callable[[], AbstractContextManager[Log]]
 
 WATERMARK_HEADER = "cdb-watermark"
+# On a session's own records, which no digest of a journal covers: `streams.log.batch.record_check` of the record.
+CHECK_HEADER = "cdb-check"
 
 
 def watermark_headers(time: int) -> Headers:

@@ -14,8 +14,9 @@ from streams.domain.parameters import SessionSettings
 from streams.domain.records import SessionManifest
 from streams.errors import ConfigError, DecodeError, Fenced, StackError
 from streams.log.archive import ArchiveLog
+from streams.log.batch import record_check
 from streams.log.codec import HEADER_LENGTH, Codec
-from streams.log.interface import Log, Partition, Writer
+from streams.log.interface import CHECK_HEADER, Log, Partition, Writer
 from streams.log.journal import backwards
 from streams.log.schema_ids import SchemaIds, is_covered
 from streams.operate import topics
@@ -239,10 +240,11 @@ def _write(log: Log, codec: Codec, record: SessionManifest) -> SessionManifest:
 
 
 def _append(writer: Writer, codec: Codec, record: SessionManifest) -> SessionManifest:
+    key, value = record.session.encode(), codec.wire(record)
     writer.begin()
     writer.append(
-        Partition(topics.topic_name(record.session, "session"), 0), key=record.session.encode(), value=codec.wire(record),
-        time=max(record.time, EARLIEST_TIME),
+        Partition(topics.topic_name(record.session, "session"), 0), key=key, value=value,
+        headers=((CHECK_HEADER, record_check(key, value)),), time=max(record.time, EARLIEST_TIME),
     )  # fmt: skip
     writer.commit()
     return record

@@ -79,10 +79,11 @@ def _prepared(one: Interpreter) -> Interpreter | str:
     """The interpreter with the locked packages, or why it cannot have them."""
     folder = ENVIRONMENTS / one.version
     python = folder / "bin" / "python"
+    pip = [str(python), "-m", "pip", "install", "-q", "--disable-pip-version-check", "--no-deps"]
     for words in (
         [one.path, "-m", "venv", str(folder)],
-        [str(python), "-m", "pip", "install", "-q", "--disable-pip-version-check", "--no-deps", "--require-hashes", "-r", "requirements.lock"],
-        [str(python), "-m", "pip", "install", "-q", "--disable-pip-version-check", "--no-deps", "-e", "."],
+        [*pip, "--require-hashes", "-r", "requirements.lock"],
+        [*pip, "-e", "."],
     ):
         done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, timeout=_SECONDS_MAX, check=False)
         if done.returncode:

@@ -36,6 +36,9 @@ class Letters:
                 self.fault = Divergence.at(message, "the dead letter", "whole", fault)
                 continue
             assert isinstance(letter, DeadLetter)
+            where = f"/{letter.source_topic}/{letter.source_partition}/{letter.source_offset}"
+            if not letter.event_id.endswith(where) or {letter.causation_id, letter.correlation_id} != {letter.event_id}:
+                self.fault = Divergence.at(message, "the dead letter's ids", f"one that ends with {where}, three times", letter)
             if letter.event_id in self._found:
                 self.fault = Divergence.at(message, "the dead letter", "there once", f"{letter.event_id} once more")
             self._found[letter.event_id] = (message, letter)

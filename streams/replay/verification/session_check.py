@@ -7,8 +7,9 @@ from pydantic import ValidationError
 from streams.domain.parameters import SessionSettings
 from streams.domain.records import RECORDS, SessionManifest
 from streams.errors import DecodeError
+from streams.log.batch import record_check
 from streams.log.codec import Codec
-from streams.log.interface import Log
+from streams.log.interface import CHECK_HEADER, Log, Message
 from streams.log.journal import read_range
 from streams.log.layout import Layout
 from streams.log.schema_ids import SchemaIds
@@ -37,6 +38,7 @@ def session_record(log: Log, layout: Layout, codec: Codec) -> Divergence | None:
         due = "none: an ended session has no more records" if ended else due
         for what, expected, found in (
             ("the key", layout.session.encode(), message.key),
+            ("the check", *_checks(message)),
             ("the status", due, record.status),
             ("event_id", name, record.event_id),
             ("causation_id", name, record.causation_id),
@@ -51,6 +53,12 @@ def session_record(log: Log, layout: Layout, codec: Codec) -> Divergence | None:
             return Divergence.at(message, "the schema ids of the session's record", "one for each record", record.schema_ids)
         number, ended, schemas_before = number + 1, record.status == _ENDED, record.schema_ids
     return None
+
+
+def _checks(message: Message) -> tuple[str, str]:
+    """Of the record as it stands, and the one that was written with it; a record of before there were any has none to break."""
+    check = record_check(message.key or b"", message.value or b"").hex()
+    return check, next((written.hex() for name, written in message.headers if name == CHECK_HEADER), check)
 
 
 def _digest(settings: str) -> str:
