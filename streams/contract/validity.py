@@ -20,6 +20,7 @@ from streams.contract.decoding import UNREADABLE, encoded, interpreted
 from streams.contract.findings import Finding
 from streams.contract.meaning import DIRECTIONS, RANGES, UNITS, meaning_of, needs_meaning, words_of
 from streams.contract.shape import shape_faults
+from streams.domain.records import Record
 
 AMOUNT = ("decimal", 38, 12)
 MOMENT = ("timestamp-micros", None, None)
@@ -119,6 +120,7 @@ def _house_faults(file: str, types: Types, *, in_table: bool) -> Iterator[Findin
     root = types.root
     if not root.get("doc"):
         yield Finding(file, root["name"], "doc_present", "must have a doc, was without", "say in a sentence what a record is")
+    yield from _head_faults(file, root)
     beside = {field["name"] for field in root["fields"]} | {"rule"}
     for path, field in fields(types):
         for rule, problem, instead in (
@@ -126,6 +128,19 @@ def _house_faults(file: str, types: Types, *, in_table: bool) -> Iterator[Findin
             *(_column_faults(types, field) if in_table else ()),
         ):  # fmt: skip
             yield Finding(file, path, rule, problem, instead)
+
+
+def _head_faults(file: str, root: Schema) -> Iterator[Finding]:
+    """`streams.log.head` reads id and time of any version's bytes by their place, without the schema."""
+    for at, name in enumerate(Record.__struct_fields__):
+        field = root["fields"][at] if at < len(root["fields"]) else {}
+        wanted = (name, "long" if name == "time" else "string")
+        found = (field.get("name", "nothing"), kind_of(field.get("type", "null")))
+        if found != wanted:
+            said = f"field {at + 1} must be {wanted[0]} of {wanted[1]}, was {found[0]} of {found[1]}"
+            instead = f"begin with {', '.join(Record.__struct_fields__)}, and put new fields at the end"
+            yield Finding(file, f"{root['name']}.{found[0]}", "begins_as_every_record", said, instead)
+            return
 
 
 Fault = tuple[str, str, str]

@@ -2,12 +2,13 @@
 
 from typing import NamedTuple
 
+from streams.domain.records import Record
 from streams.errors import DecodeError
 from streams.log.codec import HEADER_LENGTH
 from streams.log.varint import long_at
 
-# Between event_id and time stand causation_id, correlation_id and session, in every schema.
-_TEXTS_BETWEEN = 3
+# Between event_id and time stand causation_id, correlation_id and session, in every version: `cdb schemas check` refuses others.
+_TEXTS_BETWEEN = Record.__struct_fields__.index("time") - 1
 
 
 class Head(NamedTuple):

@@ -16,7 +16,7 @@ import httpx
 import schemas
 from streams.contract.lock import is_released
 from streams.domain.money import SCALE
-from streams.domain.records import RECORDS
+from streams.domain.records import RECORDS, Record
 from streams.errors import ConfigError, StreamsError
 from streams.log.codec import DIGITS_MAX, SchemaIds
 
@@ -133,6 +133,9 @@ def _fault_of(subject: str, written: dict[str, Any]) -> str | None:
     found = f"{written.get('namespace')}.{written.get('name')}"
     if found != subject:
         return f"subject {subject} must hold only schemas of that name, was {found}"
+    begins = tuple(field["name"] for field in written["fields"][: len(Record.__struct_fields__)])
+    if begins != Record.__struct_fields__:
+        return f"records in subject {subject} must begin with {', '.join(Record.__struct_fields__)}, was {', '.join(begins)}"
     foreign = [kind for kind in _logical_types(written) if kind not in _LOGICAL_TYPES]
     if foreign:
         return f"logical types in subject {subject} must be decimal(38,12) or timestamp-micros, was {foreign[0]}"

@@ -116,6 +116,10 @@ def test_registry_that_forgets_the_compatibility_is_refused(broken_registry: Cal
     [
         (lambda schema: schema.update(name="Stranger"), r"subject cdb\.\w+ must hold only schemas of that name, was cdb\.Stranger"),
         (
+            lambda schema: schema["fields"].insert(4, {"name": "more", "type": "string", "default": ""}),
+            r"must begin with event_id, causation_id, .*, time, was event_id, causation_id, correlation_id, session, more",
+        ),
+        (
             # The registry lets this pass, and every amount would be 10,000 times too large.
             lambda schema: schema["fields"].append(
                 {"name": "x", "type": {"type": "bytes", "logicalType": "decimal", "precision": 38, "scale": 8}}),
