@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Installs what is missing for `make paper` and `make test`, and nothing else: system packages by apt where root or sudo
-# allows, a virtual environment with locked versions, the Java parts through Maven. Run from anywhere; a second run does
-# nothing. Each step is skipped while the stamp beside its result holds the hash of what the step was made from.
+# allows, a virtual environment with locked versions, the Java parts through Maven, Prometheus beside them. Run from anywhere; a
+# second run does nothing. Each step is skipped while the stamp beside its result holds the hash of what the step was made from.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -67,8 +67,9 @@ system_packages() {
     has_postgres || missing+=(postgresql)
     # Debian ships Python without the means to make virtual environments.
     [ -x "$VENV/bin/python" ] || "$python" -c 'import ensurepip, venv' 2>/dev/null || missing+=("$(basename "$python")-venv")
-    # One test reads a topic with it; nothing else needs it, so its absence stops nothing.
+    # Only tests need these, so their absence stops nothing: one reads a topic, the other looks at pages as people do.
     command -v kcat >/dev/null || apt_install kcat || say "kcat cannot be installed; its test will be skipped"
+    command -v chromium >/dev/null || apt_install chromium || say "chromium cannot be installed; tests in a browser will be skipped"
     [ ${#missing[@]} = 0 ] && return
     # Debian's package would start a cluster of its own beside ours, on the port of every other Postgres.
     if [ "$(id -u)" = 0 ] && [ -d /etc ] && [ ! -e /etc/postgresql-common/createcluster.conf ]; then
@@ -139,6 +140,10 @@ PYTHON
     mv "$PARTS.new" "$PARTS"
 }
 
+watching_tools() {
+    deploy/fetch-tools || say "tests of alerts and dashboards will be skipped, cdb up --watch will not work"
+}
+
 mkdir -p .stack
 # Two at once (make test in one terminal, make paper in another) would install over each other.
 exec 9>.stack/setup.lock
@@ -152,4 +157,5 @@ python=$(newest_python)
 system_packages "$python"
 virtual_environment "$python"
 java_parts
+watching_tools
 say "done"
