@@ -56,6 +56,7 @@ app = typer.Typer(
         "sessions": "streams.cli.sessions:app",
         "replay": "streams.cli.replay:app",
         "schemas": "streams.cli.schemas:app",
+        "dashboards": "streams.cli.dashboards:dashboards",
     }),
 )  # fmt: skip
 

@@ -1,0 +1,1 @@
+"""Grafana's dashboards as code; `cdb dashboards` writes them where Grafana is told to look."""
