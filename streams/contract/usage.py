@@ -9,6 +9,7 @@ import ast
 import json
 import re
 from collections.abc import Iterator
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -111,7 +112,7 @@ def _alerts(root: Path, word: re.Pattern[str], owner: re.Pattern[str]) -> Iterat
     for path in sorted([*(root / "deploy").rglob("*.yml"), *(root / "deploy").rglob("*.yaml")]):
         text = path.read_text(encoding="utf-8")
         found = list(_ALERT.finditer(text))
-        for one, following in zip(found, [*found[1:], None], strict=True):
+        for one, following in zip_longest(found, found[1:]):
             rule = text[one.start() : following.start() if following else len(text)]
             if word.search(rule) and owner.search(rule):
                 yield one["name"], f"{path.relative_to(root).as_posix()}:{text.count(chr(10), 0, one.start()) + 1}"
