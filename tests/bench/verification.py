@@ -1,5 +1,6 @@
 """
-`cdb replay verify` of an archive at two sizes, each in a process of its own: events a second, and the most memory it ever had.
+`cdb replay verify` of an archive at two sizes, each in a process of its own: events a second, and the most memory it ever had. Then the
+commands `why` and `state` on the larger one as a person runs them, from the start of Python to the answer.
 
 Memory is flat where the larger session, twice as long, takes no more than the smaller. What still rises between small sizes are the
 codec's caches of decimals (four of 131,072 entries at most, some 130 MiB in all). The session is the simulated market's, made in memory
@@ -13,6 +14,7 @@ import sys
 import tempfile
 import threading
 import time
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +22,8 @@ from streams.domain.parameters import FeedParameters, SessionSettings
 from streams.exchange.wall import SystemWall
 from streams.log.archive import ArchiveLog
 from streams.log.codec import SchemaIds
+from streams.log.journal import read_range
+from streams.log.layout import Layout
 from streams.operate import sessions
 from streams.operate.plan import SIMULATED_STRATEGIES
 from streams.operate.runtime import STAGES
@@ -34,9 +38,10 @@ from tests.bench.machine import load, timed
 SYMBOLS = ("BTCUSDT", "ETHUSDT", "SOLUSDT")
 RATE_PER_SECOND = 60
 START = 1_704_067_200_000_000
-# Each tick is an event of signals and one of execution; marks, results and timers are what is above two.
 EVENTS_A_TICK = 2.35
 SHARES = (0.5, 1.0)
+SNAPSHOT_INTERVAL = 60_000_000
+RUNS = 3
 
 
 def verification(asked: Asked) -> dict[str, Any]:
@@ -46,7 +51,10 @@ def verification(asked: Asked) -> dict[str, Any]:
         with tempfile.TemporaryDirectory(prefix="cdb-bench-") as folder:
             made = _child("make", folder, str(int(asked.count * share / EVENTS_A_TICK)), str(asked.seed))
             sizes.append({**_child("verify", folder), "export_seconds": made["export_seconds"]})
-    return {"load_average": load(), "sizes": sizes, "memory_ratio": round(sizes[1]["resident_mib_max"] / sizes[0]["resident_mib_max"], 3)}
+            if share == SHARES[-1]:
+                questions = _questions(Path(folder))
+    ratio = round(sizes[1]["resident_mib_max"] / sizes[0]["resident_mib_max"], 3)
+    return {"load_average": load(), "sizes": sizes, "memory_ratio": ratio, "questions_seconds": questions}
 
 
 def _child(*words: str) -> dict[str, Any]:
@@ -81,6 +89,31 @@ def _verify(folder: Path) -> dict[str, Any]:
         "events_per_cpu_second": round(verdict.events / took.cpu_seconds), "events_per_second": round(verdict.events / took.wall_seconds),
         "resident_mib_max": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024),
     }  # fmt: skip
+
+
+def _questions(folder: Path) -> dict[str, Any]:
+    """Seconds of three runs each: the newest fill's chain, the state half an interval of snapshots after one and just under a whole."""
+    log, codec = ArchiveLog(folder), codec_of(folder)
+    settings = sessions.read(log, codec, "bench")
+    results = Layout.of(settings).at("order_results", 0)
+    *_, fill = (codec.decode(one.value) for one in read_range(log, results, 0, log.end_offset(results)) if one.value)
+    whole = fill.time // SNAPSHOT_INTERVAL * SNAPSHOT_INTERVAL - SNAPSHOT_INTERVAL
+    asked = {
+        "why": ["why", fill.event_id],
+        "state_30_s_after_a_snapshot": ["state", "--session", "bench", "--at", _moment(whole + SNAPSHOT_INTERVAL // 2)],
+        "state_59_s_after_a_snapshot": ["state", "--session", "bench", "--at", _moment(whole + SNAPSHOT_INTERVAL - 1_000_000)],
+    }
+    return {name: [_seconds([*words, "--archive", str(folder)]) for _ in range(RUNS)] for name, words in asked.items()}
+
+
+def _moment(time_us: int) -> str:
+    return datetime.fromtimestamp(time_us / 1_000_000, UTC).isoformat()
+
+
+def _seconds(words: list[str]) -> float:
+    began = time.perf_counter()
+    subprocess.run([sys.executable, "-m", "streams.cli", "replay", *words, "--json"], check=True, capture_output=True)
+    return round(time.perf_counter() - began, 2)
 
 
 if __name__ == "__main__":

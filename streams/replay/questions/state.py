@@ -31,6 +31,9 @@ from streams.stages.execution import ExecutionState
 from streams.stages.signals import SignalsStage, SignalsState
 from streams.stages.state import encode_state, state_digest
 
+# More than a snapshot's minute has at a thousand pushes a second: signals and execution read the same ones.
+RECORDS_SHARED_MAX = 1 << 16
+
 
 class PendingOrder(NamedTuple):
     """An approved order that waits for its end. `stands`: where it is, in words; prices where the market has it already."""
@@ -89,6 +92,7 @@ class SessionState(NamedTuple):
 
 def state_at(recorded: Recorded, time: int) -> SessionState:
     """The state after every event up to `time`, which the session's span holds. Raises: LogError, ReplayMismatch."""
+    recorded = recorded._replace(codec=recorded.codec.shared(RECORDS_SHARED_MAX))
     strategies: list[StrategyAt] = []
     venues: dict[str, Venue] = {}
     risk: list[RiskState] = []
