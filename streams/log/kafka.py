@@ -16,6 +16,7 @@ from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 
 from streams.errors import LogError
+from streams.log.credentials import Credentials
 from streams.log.interface import Member, Partition, Reader, Writer
 from streams.log.kafka_client import (
     BELIEVED_UNKNOWN_S,
@@ -45,11 +46,11 @@ class KafkaLog:
 
     def __init__(
         self, bootstrap: str, *, client_id: str = "cdb", timeout_s: float = 30.0, poll_interval_max_s: float = 120.0,
-        readers_kept: int = 0,
+        readers_kept: int = 0, credentials: Credentials | None = None,
     ) -> None:
         self._readers_kept = readers_kept
         self._idle: list[KafkaReader] = []
-        self._endpoint = Endpoint(bootstrap, client_id, timeout_s, poll_interval_max_s)
+        self._endpoint = Endpoint(bootstrap, client_id, timeout_s, poll_interval_max_s, credentials)
         self._admin = AdminClient(client_settings(self._endpoint), logger=LOGGER)
         self._consumers: dict[str, Consumer] = {}
         self._counts: dict[str, int] = {}
@@ -79,7 +80,8 @@ class KafkaLog:
     def create(self, topics: Mapping[str, int], config: Mapping[str, Mapping[str, str]] | None = None) -> None:
         settings = config or {}
         new = [
-            NewTopic(name, num_partitions=count, replication_factor=1, config=topic_settings(settings.get(name, {})))
+            # How many copies there are is the cluster's to say (default.replication.factor).
+            NewTopic(name, num_partitions=count, replication_factor=-1, config=topic_settings(settings.get(name, {})))
             for name, count in topics.items()
         ]
         if not new:

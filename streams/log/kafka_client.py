@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 from confluent_kafka import KafkaError, KafkaException
 
 from streams.errors import Fenced, LogError, PartitionsLost
+from streams.log.credentials import Credentials
 
 LOGGER = logging.getLogger("streams.log.kafka")
 # Where nobody set logging up, librdkafka's remarks on its retries must not land on stderr.
@@ -28,13 +29,14 @@ class Endpoint(NamedTuple):
     """
     A broker, and how long any one request to it may take before it counts as away.
 
-    `poll_interval_max_s`: a member that does not poll for so long is put out of its group.
+    `poll_interval_max_s`: a member that does not poll for so long is put out of its group. `credentials`: None in plain text.
     """
 
     bootstrap: str
     client_id: str
     timeout_s: float
     poll_interval_max_s: float
+    credentials: Credentials | None = None
 
 
 def client_settings(endpoint: Endpoint) -> dict[str, Any]:
@@ -49,6 +51,18 @@ def client_settings(endpoint: Endpoint) -> dict[str, Any]:
         # An unknown topic is believed to be unknown after so long, not after 30 s.
         "topic.metadata.propagation.max.ms": int(BELIEVED_UNKNOWN_S * 1_000),
         "log.connection.close": False,
+        **({} if endpoint.credentials is None else _secured(endpoint.credentials)),
+    }
+
+
+def _secured(credentials: Credentials) -> dict[str, Any]:
+    """TLS with the host's name checked, which is librdkafka's default, and SCRAM inside it."""
+    return {
+        "security.protocol": "SASL_SSL",
+        "ssl.ca.location": str(credentials.authorities),
+        "sasl.mechanism": "SCRAM-SHA-512",
+        "sasl.username": credentials.username,
+        "sasl.password": credentials.password,
     }
 
 

@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 from pydantic_core import ErrorDetails
 
 from streams.errors import ConfigError
+from streams.log.credentials import Credentials
 from streams.operate.stack.settings import ENVIRONMENT_PREFIX as STACK_PREFIX
 from streams.operate.stack.settings import PROJECT_FOLDER
 
@@ -35,6 +36,12 @@ class Connection(BaseModel):
     bootstrap: str = Field(
         "127.0.0.1:19092", pattern=r"^[^\s,:/]+:\d{1,5}(,[^\s,:/]+:\d{1,5})*$", description="HOST:PORT, or several with commas between"
     )
+    security: Literal["plaintext", "sasl_ssl"] = Field(
+        "plaintext", description="plaintext, or sasl_ssl: TLS, and SCRAM-SHA-512 with CDB_KAFKA_USERNAME and CDB_KAFKA_PASSWORD_FILE"
+    )
+    kafka_username: str | None = Field(None, description="a user of the broker")
+    kafka_password_file: Path | None = Field(None, description="a file that holds the user's password alone")
+    kafka_authorities: Path | None = Field(None, description="a PEM file with the authorities of the brokers' certificates")
     registry: str = Field(
         "http://127.0.0.1:18080/apis/ccompat/v7", pattern=r"^(none|https?://\S+)$", description="an http address, or none"
     )
@@ -69,6 +76,23 @@ class Connection(BaseModel):
         except ValidationError as error:
             raise ConfigError("\n".join(_fault(each) for each in error.errors())) from error
 
+    def credentials(self) -> Credentials | None:
+        """Who this is to the broker; None in plain text. Raises: ConfigError where a part is missing or cannot be read."""
+        if self.security == "plaintext":
+            return None
+        named = {
+            "CDB_KAFKA_USERNAME": self.kafka_username, "CDB_KAFKA_PASSWORD_FILE": self.kafka_password_file,
+            "CDB_KAFKA_AUTHORITIES": self.kafka_authorities,
+        }  # fmt: skip
+        for name, value in named.items():
+            if value is None:
+                raise ConfigError(f"{name} must be set where CDB_SECURITY is sasl_ssl, was not")
+        assert self.kafka_username is not None and self.kafka_password_file is not None and self.kafka_authorities is not None
+        password = _secret_of("CDB_KAFKA_PASSWORD_FILE", self.kafka_password_file)
+        # librdkafka says of a file that it cannot read no more than that a client could not be made.
+        _secret_of("CDB_KAFKA_AUTHORITIES", self.kafka_authorities)
+        return Credentials(self.kafka_username, password, self.kafka_authorities)
+
     def postgres_dsn(self) -> str | None:
         """
         Postgres with its password, for psycopg and not for logs; None where nothing was said about it.
@@ -90,12 +114,15 @@ class Connection(BaseModel):
             raise ConfigError("CDB_POSTGRES must hold no password (CDB_POSTGRES_PASSWORD or CDB_POSTGRES_PASSWORD_FILE does), held one")
         secret = self.postgres_password.get_secret_value() if self.postgres_password is not None else None
         if self.postgres_password_file is not None:
-            try:
-                secret = self.postgres_password_file.read_text(encoding="utf-8").rstrip("\n")
-            except OSError as error:
-                path = self.postgres_password_file
-                raise ConfigError(f"CDB_POSTGRES_PASSWORD_FILE must be readable, was {path}: {error.strerror}") from error
+            secret = _secret_of("CDB_POSTGRES_PASSWORD_FILE", self.postgres_password_file)
         return self.postgres if secret is None else make_conninfo(self.postgres, password=secret)
+
+
+def _secret_of(name: str, path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8").rstrip("\n")
+    except OSError as error:
+        raise ConfigError(f"{name} must be readable, was {path}: {error.strerror}") from error
 
 
 def _fault(error: ErrorDetails) -> str:

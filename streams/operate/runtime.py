@@ -45,7 +45,8 @@ class Runtime(NamedTuple):
 def open_log(connection: Connection, *, client_id: str = "cdb", readers_kept: int = 0) -> Iterator[Log]:
     """The log of a connection, closed at the end. `readers_kept` as `KafkaLog` has it."""
     with KafkaLog(
-        connection.bootstrap, client_id=client_id, timeout_s=connection.timeout_seconds, readers_kept=readers_kept
+        connection.bootstrap, client_id=client_id, timeout_s=connection.timeout_seconds, readers_kept=readers_kept,
+        credentials=connection.credentials(),
     ) as log:
         yield log
 

@@ -6,6 +6,7 @@ import pytest
 from psycopg.conninfo import conninfo_to_dict
 
 from streams.errors import ConfigError
+from streams.log.credentials import Credentials
 from streams.operate.connection import Connection
 
 
@@ -55,3 +56,22 @@ def test_value_of_a_misspelled_password_is_not_shown() -> None:
     with pytest.raises(ConfigError) as found:
         Connection.from_environment({"CDB_POSTGRES_PASSWROD": "hush", "CDB_BOOTSTRAP": "nowhere"})
     assert "CDB_POSTGRES_PASSWROD must be one of" in str(found.value) and "hush" not in str(found.value)
+
+
+def test_broker_that_asks_who_one_is_is_told_from_files_and_the_password_is_never_shown(tmp_path: Path) -> None:
+    (tmp_path / "password").write_text("b2c3\n")
+    (tmp_path / "ca.pem").write_text("-----BEGIN CERTIFICATE-----\n")
+    told = {
+        "CDB_SECURITY": "sasl_ssl", "CDB_KAFKA_USERNAME": "cdb-risk", "CDB_KAFKA_PASSWORD_FILE": str(tmp_path / "password"),
+        "CDB_KAFKA_AUTHORITIES": str(tmp_path / "ca.pem"),
+    }  # fmt: skip
+    found = Connection.from_environment(told).credentials()
+    assert found == Credentials("cdb-risk", "b2c3", tmp_path / "ca.pem")
+    assert "b2c3" not in repr(found)
+    assert Connection.from_environment({}).credentials() is None
+    for name in ("CDB_KAFKA_USERNAME", "CDB_KAFKA_PASSWORD_FILE", "CDB_KAFKA_AUTHORITIES"):
+        with pytest.raises(ConfigError, match=f"{name} must be set where CDB_SECURITY is sasl_ssl, was not"):
+            Connection.from_environment({key: value for key, value in told.items() if key != name}).credentials()
+    (tmp_path / "password").unlink()
+    with pytest.raises(ConfigError, match="CDB_KAFKA_PASSWORD_FILE must be readable, was .*: No such file"):
+        Connection.from_environment(told).credentials()
