@@ -18,11 +18,12 @@ from faust.app.base import BootStrategy
 from mode.types import ServiceT
 
 from streams.agents import execution, risk, signals
-from streams.agents.metrics import Metrics
 from streams.agents.pages import Pages
 from streams.agents.service import WorkerService
 from streams.agents.watch import HealthLimits, Watch
 from streams.log.worker import Worker
+from streams.metrics.catalogue import served_by
+from streams.metrics.made import Metrics
 
 AGENTS: dict[str, ModuleType] = {"signals": signals, "risk": risk, "execution": execution}
 
@@ -66,9 +67,11 @@ class StageApp(faust.App):
         # The broker is never asked for: nothing of Faust's transport starts.
         super().__init__(f"{setup.session}-{setup.stage}", broker="kafka://127.0.0.1:9", autodiscover=False, web_enabled=False)
         agents = AGENTS[setup.stage]
-        self.watch, self.metrics = Watch(setup.session, setup.stage, setup.limits), Metrics(setup.stage)
+        self.watch = Watch(setup.session, setup.stage, setup.limits)
+        self.metrics = Metrics(served_by("stage"), {"session": setup.session, "stage": setup.stage})
         self.worker_service = WorkerService(
-            self, setup.open_worker, watch=self.watch, metrics=self.metrics, counted=agents.COUNTED, count=agents.count
+            self, setup.open_worker, watch=self.watch, metrics=self.metrics, counted=agents.COUNTED, count=agents.count, aged=agents.aged,
+            show=getattr(agents, "show", None),
         )
         self.pages = Pages(self.watch, self.metrics, host=setup.host, port=setup.port)
         self.agent(self.worker_service.channel, name=setup.stage)(agents.agent)

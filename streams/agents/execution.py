@@ -1,8 +1,9 @@
 """The execution agent: steps the turns of the execution stage, counts its answers to orders."""
 
-from streams.agents.metrics import FILLS, RESULTS, Metrics
-from streams.agents.turns import Turns
+from streams.agents.turns import Aged, Turns
 from streams.domain.records import OrderResult, Record
+from streams.metrics.catalogue import FILL_AGE, FILLS, RESULTS
+from streams.metrics.made import Metrics
 
 PORT = 8003
 COUNTED = ("order_results",)
@@ -19,3 +20,9 @@ def count(metrics: Metrics, record: Record) -> None:
     metrics.count(RESULTS, record.status.value)
     if record.quantity > 0:
         metrics.count(FILLS)
+
+
+def aged(record: Record) -> Aged | None:
+    """A fill, by the time of the market record on which the order was decided."""
+    assert isinstance(record, OrderResult)
+    return Aged(FILL_AGE, record.fill_time - record.latency_us) if record.quantity > 0 else None

@@ -5,11 +5,10 @@ import time
 
 from aiohttp import web
 from mode import Service
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
-from streams.agents.metrics import Metrics
 from streams.agents.watch import Watch
 from streams.errors import StackError
+from streams.metrics.made import CONTENT_TYPE, Metrics
 
 
 class Pages(Service):
@@ -48,4 +47,4 @@ class Pages(Service):
         return web.json_response(self._watch.status(monotonic=time.monotonic(), wall=time.time()))
 
     async def _shown_metrics(self, _: web.Request) -> web.Response:
-        return web.Response(body=generate_latest(self._metrics.registry), headers={"Content-Type": CONTENT_TYPE_LATEST})
+        return web.Response(body=self._metrics.page(), headers={"Content-Type": CONTENT_TYPE})

@@ -1,8 +1,9 @@
 """The risk agent: steps the turns of the risk stage, counts its decisions and alerts."""
 
-from streams.agents.metrics import ALERTS, ORDERS, Metrics
-from streams.agents.turns import Turns
+from streams.agents.turns import Aged, Turns
 from streams.domain.records import Alert, Order, Record
+from streams.metrics.catalogue import ALERTS, DECISION_AGE, ORDERS
+from streams.metrics.made import Metrics
 
 PORT = 8002
 COUNTED = ("orders", "alerts")
@@ -20,3 +21,8 @@ def count(metrics: Metrics, record: Record) -> None:
     else:
         assert isinstance(record, Alert)
         metrics.count(ALERTS, record.level.value, record.code)
+
+
+def aged(record: Record) -> Aged | None:
+    """A decision, by the time of the market that it was made on."""
+    return Aged(DECISION_AGE, record.time) if isinstance(record, Order) else None

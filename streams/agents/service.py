@@ -16,14 +16,14 @@ from typing import Any, TypeVar
 import faust
 from mode import Service
 
-from streams.agents import metrics as m
-from streams.agents.metrics import Metrics
-from streams.agents.turns import Stepped, Work
+from streams.agents.turns import Aged, Stepped, Work
 from streams.agents.watch import Phase, Watch
 from streams.domain.records import Record
 from streams.errors import Fenced
 from streams.log.held import Turn
 from streams.log.worker import Worker
+from streams.metrics import catalogue as m
+from streams.metrics.made import Metrics
 
 MICROSECONDS = 1_000_000
 
@@ -37,7 +37,10 @@ GATHER_S = 0.02
 LOOK_S = 0.25
 MEASURE_S = 2.0
 CLOSE_S_MAX = 20.0
+# Outputs that are once so young show a live session; from then on every age counts, however old.
 LIVE_AGE_S_MAX = 60.0
+# A market's clock may be ahead of ours by so much; of a session whose time runs faster than the clock no age says anything.
+AHEAD_S_MAX = 2.0
 
 Result = TypeVar("Result")
 
@@ -65,13 +68,18 @@ class WorkerThread:
 
 
 class WorkerService(Service):
-    """`open_worker` makes the worker, in the worker's thread; `count` counts one committed record of the topics in `counted`."""
+    """
+    `open_worker` makes the worker, in the worker's thread; `count` counts one committed record of the topics in `counted`.
+
+    `aged` says for such a record when the market was that began it; `show` puts what a stage's tasks know into gauges.
+    """
 
     mundane_level = "debug"
 
     def __init__(
         self, app: faust.App, open_worker: Callable[[], Worker], *, watch: Watch, metrics: Metrics,
-        counted: tuple[str, ...], count: Callable[[Metrics, Record], None],
+        counted: tuple[str, ...], count: Callable[[Metrics, Record], None], aged: Callable[[Record], Aged | None],
+        show: Callable[[Metrics, Worker], None] | None = None,
     ) -> None:
         super().__init__()
         self.channel = app.channel(maxsize=1)
@@ -80,7 +88,8 @@ class WorkerService(Service):
         self._open_worker = open_worker
         self._watch = watch
         self._metrics = metrics
-        self._counted, self._count = frozenset(counted), count
+        self._counted, self._count, self._aged, self._shown = frozenset(counted), count, aged, show
+        self._live = False
         self._thread = WorkerThread(f"{watch.stage}-worker")
         self._pending: asyncio.Future[Stepped] | None = None
         self._looked_at = self._measured_at = float("-inf")
@@ -146,7 +155,7 @@ class WorkerService(Service):
         if now - self._looked_at >= LOOK_S:
             self._looked_at = now
             self._watch.look(worker, now)
-            self._show()
+            self._show(worker)
 
     def _receive(self, worker: Worker) -> Turn:
         """The worker's next turn; an empty one only after several receives brought nothing."""
@@ -169,17 +178,23 @@ class WorkerService(Service):
         by_topic: dict[str, int] = {}
         for emission in stepped.emissions:
             by_topic[emission.topic] = by_topic.get(emission.topic, 0) + 1
-            age = wall - (emission.time - worker.stage.output_delay) / MICROSECONDS
-            if 0 <= age <= LIVE_AGE_S_MAX:
-                metrics.observe(m.OUTPUT_AGE, age)
+            self._live = self._live or 0 <= wall - (emission.time - worker.stage.output_delay) / MICROSECONDS <= LIVE_AGE_S_MAX
             if emission.topic in self._counted:
-                self._count(metrics, worker.codec.decode(emission.value))
+                record = worker.codec.decode(emission.value)
+                self._count(metrics, record)
+                self._measure_age(self._aged(record), wall)
         for topic, number in by_topic.items():
             metrics.count(m.OUTPUTS, topic, by=number)
         for letter in stepped.dead_letters:
             metrics.count(m.DEAD_LETTERS, letter.source_topic, letter.rule)
 
-    def _show(self) -> None:
+    def _measure_age(self, aged: Aged | None, wall: float) -> None:
+        if aged is not None and self._live:
+            age = wall - aged.time / MICROSECONDS
+            if age >= -AHEAD_S_MAX:
+                self._metrics.observe(aged.metric, max(age, 0.0))
+
+    def _show(self, worker: Worker) -> None:
         """Puts what the watch sees into the gauges."""
         metrics = self._metrics
         metrics.set(m.TASKS, value=len(self._watch.tasks))
@@ -193,4 +208,6 @@ class WorkerService(Service):
                 metrics.set(m.QUEUE, *place, value=one.queue)
                 if one.lag is not None:
                     metrics.set(m.LAG, *place, value=one.lag)
+        if self._shown is not None:
+            self._shown(metrics, worker)
 

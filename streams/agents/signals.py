@@ -1,8 +1,11 @@
 """The signals agent: steps the turns of the signals stage, counts its signals."""
 
-from streams.agents.metrics import SIGNALS, Metrics
-from streams.agents.turns import Turns
+from streams.agents.turns import Aged, Turns
 from streams.domain.records import Record, Signal
+from streams.log.worker import Worker
+from streams.metrics.catalogue import SIGNAL_AGE, SIGNALS, WARM
+from streams.metrics.made import Metrics
+from streams.stages.signals import SignalsStage
 
 PORT = 8001
 COUNTED = ("signals",)
@@ -17,3 +20,19 @@ def count(metrics: Metrics, record: Record) -> None:
     """Counts one committed record of the topics in `COUNTED`."""
     assert isinstance(record, Signal)
     metrics.count(SIGNALS, record.strategy, record.side.value)
+
+
+def aged(record: Record) -> Aged | None:
+    """A signal, by the time of the market that it was made on."""
+    assert isinstance(record, Signal)
+    return Aged(SIGNAL_AGE, record.time)
+
+
+def show(metrics: Metrics, worker: Worker) -> None:
+    """Which strategies have seen enough of their symbols' market."""
+    metrics.forget(WARM)
+    for held in worker.tasks.values():
+        stage = held.task.stage
+        assert isinstance(stage, SignalsStage)
+        for (strategy, symbol), warm in stage.warm(held.task.state).items():
+            metrics.set(WARM, strategy, symbol, value=int(warm))

@@ -8,6 +8,7 @@ from streams.domain.records import DeadLetter
 from streams.log.batch import Emission
 from streams.log.held import Turn
 from streams.log.worker import Worker
+from streams.metrics.catalogue import Metric
 
 
 class Stepped(NamedTuple):
@@ -16,6 +17,13 @@ class Stepped(NamedTuple):
     events: int
     emissions: list[Emission]
     dead_letters: list[DeadLetter]
+
+
+class Aged(NamedTuple):
+    """How old something was when it was committed: the histogram, and the time of the market that began it."""
+
+    metric: Metric
+    time: int
 
 
 class Work(NamedTuple):

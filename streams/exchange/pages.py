@@ -11,13 +11,12 @@ from collections.abc import Iterator
 import msgspec
 from aiohttp import web
 from prometheus_client import CollectorRegistry, generate_latest
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from streams.exchange.pacing import Outcome
 from streams.exchange.service import FeedService
-
-METRICS_CONTENT = "text/plain; version=0.0.4; charset=utf-8"
+from streams.metrics import catalogue as m
+from streams.metrics.made import CONTENT_TYPE, Family, family
 
 
 class FeedMetrics(Collector):
@@ -26,30 +25,24 @@ class FeedMetrics(Collector):
     def __init__(self, service: FeedService) -> None:
         self._service = service
 
-    def collect(self) -> Iterator[Metric]:
+    def collect(self) -> Iterator[Family]:
         status = self._service.status()
-        for name, text, count in (
-            ("streams_feed_records", "Market records written since the start", status.records),
-            ("streams_feed_flushes", "Transactions committed since the start", status.flushes),
-            ("streams_feed_gaps", "Pushes that say something before them is missing", status.gaps),
-            ("streams_feed_time_suspects", "Pushes whose event time was not believed", status.suspects),
-        ):
-            yield CounterMetricFamily(name, text, value=count)
-        for name, text, value in (
-            ("streams_feed_healthy", "1 while the feed is healthy", int(status.healthy)),
-            ("streams_feed_watermark_seconds", "Last watermark, seconds since 1970", status.watermark / 1e6),
-            ("streams_feed_flush_age_seconds", "Seconds since the last flush", status.flush_age_seconds),
+        own = (status.session,)
+        for metric, value in (
+            (m.FEED_RECORDS, status.records),
+            (m.FEED_FLUSHES, status.flushes),
+            (m.FEED_GAPS, status.gaps),
+            (m.FEED_GAP_TIME, status.gap_seconds),
+            (m.FEED_SUSPECTS, status.suspects),
+            (m.FEED_HEALTHY, int(status.healthy)),
+            (m.FEED_LIVE, int(status.live and status.healthy and status.phase == "running")),
+            (m.FEED_WATERMARK, status.watermark / 1e6),
+            (m.FEED_FLUSH_AGE, status.flush_age_seconds),
         ):
             if value is not None:
-                yield GaugeMetricFamily(name, text, value=value)
-        offset = GaugeMetricFamily("streams_feed_offset_seconds", "Smallest receive − event time", labels=["venue"])
-        for venue, seconds in status.offset_seconds.items():
-            offset.add_metric([venue], seconds)
-        yield offset
-        price = GaugeMetricFamily("streams_feed_last_price", "Last trade's price in quote units", labels=["symbol"])
-        for symbol, quote in status.prices.items():
-            price.add_metric([symbol], float(quote))
-        yield price
+                yield family(metric, {own: value})
+        yield family(m.FEED_OFFSET, {(*own, venue): seconds for venue, seconds in status.offset_seconds.items()})
+        yield family(m.FEED_PRICE, {(*own, symbol): float(quote) for symbol, quote in status.prices.items()})
 
 
 def application(service: FeedService) -> web.Application:
@@ -66,7 +59,7 @@ def application(service: FeedService) -> web.Application:
         return _json(service.status())
 
     async def metrics(request: web.Request) -> web.Response:
-        return web.Response(body=generate_latest(registry), headers={"Content-Type": METRICS_CONTENT})
+        return web.Response(body=generate_latest(registry), headers={"Content-Type": CONTENT_TYPE})
 
     app = web.Application()
     app.add_routes([web.get("/health", health), web.get("/status", status_page), web.get("/metrics", metrics)])

@@ -51,6 +51,7 @@ class FeedStatus(msgspec.Struct, kw_only=True):
     flush_age_seconds: float | None = None
     watermark: int = -1
     gaps: int = 0
+    gap_seconds: float = 0.0
     suspects: int = 0
     prices: dict[str, str] = {}
     offset_seconds: dict[str, float] = {}
@@ -172,6 +173,7 @@ class FeedService:
             status.records, status.flushes = counters.records, counters.flushes
             status.records_per_second = round(counters.records / elapsed, 1)
             status.gaps, status.suspects, status.watermark = counters.gaps, counters.suspects, counters.watermark
+            status.gap_seconds = counters.gap_seconds(len(self._settings.feed.symbols))
             status.prices = {symbol: format(price, "f") for symbol, price in dict(counters.prices).items()}
             status.offset_seconds = {
                 venue: known.offset / MICROSECONDS_IN_SECOND

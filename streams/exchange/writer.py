@@ -21,14 +21,14 @@ from streams.domain.parameters import SessionSettings
 from streams.domain.records import Funding, JournalEntry, MarketData, Record
 from streams.domain.vocabulary import HISTORY
 from streams.errors import ConfigError, FeedError
-from streams.exchange.clock import ClockState, LogicalClock, Stamp
+from streams.exchange.clock import BEFORE_TIME, ClockState, LogicalClock, Stamp
 from streams.exchange.counters import FeedCounters
 from streams.exchange.instruments import InstrumentSpec
 from streams.exchange.push import FundingNotice, Position, Push
 from streams.log.batch import NO_DIGEST, chained, record_check
 from streams.log.codec import HEADER_LENGTH, Codec
 from streams.log.interface import Log, Partition, watermark_headers
-from streams.log.journal import entry_digest, newest, settle
+from streams.log.journal import backwards, entry_digest, newest, settle
 from streams.log.layout import FEED_TOPICS, Layout
 from streams.stages.state import decode_state, encode_state
 
@@ -123,6 +123,8 @@ class FeedWriter:
         self.source = source_of(entry) if entry else FeedSource()
         # Who wrote the newest entry, before this writer says who it is.
         self.predecessor: Role | None = self.source.role if entry else None
+        # The timekeeper promised time in which nothing of the market was seen.
+        self._seen_until = self.source.clock.last if self.predecessor != "timekeeper" else _feed_ended(log, self.layout, self._codec)
         feed = self.settings.feed
         self.clock = LogicalClock(
             ahead_max=feed.time_ahead_max_ms * MICROSECONDS_IN_MS, quiet_delay=feed.quiet_delay_ms * MICROSECONDS_IN_MS,
@@ -177,7 +179,7 @@ class FeedWriter:
             else:
                 self._add("market_data", push.symbol, push.symbol, self._record(push, stamp))
                 self.source.symbols[push.symbol].sequence += 1
-                self.counters.count(push, stamp)
+                self.counters.count(push, stamp, seen_until=self._seen_until)
         except ValueError as error:
             raise FeedError(f"{push.source.place} line {push.source.number}: {error}") from error
         self.source.position = push.source
@@ -278,3 +280,15 @@ class FeedWriter:
             outputs_digest=self.outputs_digest, previous_digest=self._previous_digest, code_version=self._code_version,
             settings_digest=self._settings_digest, source=encode_state(self.source).decode(),
         )  # fmt: skip
+
+
+def _feed_ended(log: Log, layout: Layout, codec: Codec) -> int:
+    """Up to where the market was seen before a timekeeper stood in; below 0 where it never was."""
+    for message in backwards(log, layout.journal(STAGE, TASK)):
+        if message.value is not None:
+            entry = codec.decode(message.value, JournalEntry)
+            assert isinstance(entry, JournalEntry)
+            source = source_of(entry)
+            if source.role == "feed":
+                return source.clock.last
+    return BEFORE_TIME

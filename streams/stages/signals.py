@@ -113,6 +113,15 @@ class SignalsStage:
             if parameters.name in held.strategies
         }
 
+    def warm(self, state: SignalsState) -> dict[tuple[str, str], bool]:
+        """For each (strategy, symbol) whether it has seen enough of the market to signal."""
+        return {
+            (parameters.name, symbol): strategy.is_warm(held.strategies[parameters.name])
+            for parameters, strategy in self._strategies
+            for symbol, held in state.symbols.items()
+            if parameters.name in held.strategies
+        }
+
     def _owned(self, symbol: str) -> bool:
         return self._settings.symbol_task(symbol) == self._task
 

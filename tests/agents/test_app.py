@@ -62,7 +62,7 @@ async def until(condition: Callable[[], bool], app: StageApp) -> None:
 
 
 def metric(app: StageApp, name: str, **labels: str) -> float | None:
-    return app.metrics.registry.get_sample_value(name, {"stage": "signals", **labels})
+    return app.metrics.registry.get_sample_value(name, {"session": "s", "stage": "signals", **labels})
 
 
 def test_feed_is_stepped_committed_and_counted_and_a_stop_leaves_the_group() -> None:

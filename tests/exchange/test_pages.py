@@ -41,10 +41,10 @@ def test_pages_of_a_feed_that_ran_tell_its_counts(tmp_path):
     assert json.loads(health[1])["phase"] == "ended"
     assert json.loads(status[1])["records"] == 10
     lines = metrics[1].splitlines()
-    assert "streams_feed_records_total 10.0" in lines
-    assert 'streams_feed_last_price{symbol="BTCUSDT"} 100.2' in lines
-    assert 'streams_feed_offset_seconds{venue="binance"} -1.0' in lines
-    assert "streams_feed_healthy 1.0" in lines
+    assert 'streams_feed_records_total{session="s"} 10.0' in lines
+    assert 'streams_feed_last_price{session="s",symbol="BTCUSDT"} 100.2' in lines
+    assert 'streams_feed_offset_seconds{session="s",venue="binance"} -1.0' in lines
+    assert 'streams_feed_healthy{session="s"} 1.0' in lines
 
 
 def test_health_of_a_feed_that_failed_is_503_and_says_why(tmp_path):

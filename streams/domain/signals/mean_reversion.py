@@ -76,9 +76,12 @@ class MeanReversion:
     def diagnosis(self, state: MeanReversionState) -> str:
         """How many closes were outside the bands, and the newest RSI beside its limits."""
         rsi, settings = self._rsi.value(state.rsi), self.settings
-        if rsi is None or self._bollinger.value(state.closes) is None:
+        if rsi is None or not self.is_warm(state):
             return f"warming up: {state.candles} of {max(settings.bollinger_period, settings.rsi_period + 1)} candles"
         return (
             f"{state.outside} of {state.candles} candles closed outside the bands; RSI {plain(amount(rsi))} now "
             f"against RSI_OVERSOLD {plain(settings.rsi_oversold)} and RSI_OVERBOUGHT {plain(settings.rsi_overbought)}"
         )
+
+    def is_warm(self, state: MeanReversionState) -> bool:
+        return self._rsi.value(state.rsi) is not None and self._bollinger.value(state.closes) is not None

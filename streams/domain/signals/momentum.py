@@ -113,6 +113,9 @@ class Momentum:
             return f"{state.signals} signals; {change}; {volume}"
         return f"no signal; {change}; {volume}"
 
+    def is_warm(self, state: MomentumState) -> bool:
+        return state.largest_change is not None
+
     def _remember(self, state: MomentumState, moment: Moment) -> None:
         second = moment.time // SECOND
         seconds = state.seconds

@@ -68,6 +68,9 @@ class Strategy(Protocol):
     def diagnosis(self, state: Any) -> str:
         """In words, for people: how near the rule came, and what it still waits for."""
 
+    def is_warm(self, state: Any) -> bool:
+        """Whether it has seen enough of the market to have an idea: before that its silence means nothing."""
+
 
 def plain(value: Decimal) -> str:
     """A decimal's shortest plain text: no exponent, no trailing zeros."""

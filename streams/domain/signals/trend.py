@@ -82,10 +82,13 @@ class Trend:
     def diagnosis(self, state: TrendState) -> str:
         """How many crosses there were, and the newest ADX beside its limit."""
         adx, settings = self._adx.value(state.adx), self.settings
-        if adx is None or self._macd.value(state.macd) is None:
+        if adx is None or not self.is_warm(state):
             return f"warming up: {state.candles} of {max(self._macd.candles, 2 * settings.adx_period)} candles"
         waiting = "" if state.waiting is None else ", the last of them not confirmed yet"
         return (
             f"{state.crosses} crosses of EMA {settings.ema_fast} and {settings.ema_slow} in {state.candles} candles{waiting}; "
             f"ADX {plain(amount(adx))} now against ADX_MIN {plain(settings.adx_min)}"
         )
+
+    def is_warm(self, state: TrendState) -> bool:
+        return self._adx.value(state.adx) is not None and self._macd.value(state.macd) is not None
