@@ -57,6 +57,7 @@ app = typer.Typer(
         "replay": "streams.cli.replay:app",
         "schemas": "streams.cli.schemas:app",
         "dashboards": "streams.cli.dashboards:dashboards",
+        "alerts": "streams.cli.alerts:app",
     }),
 )  # fmt: skip
 

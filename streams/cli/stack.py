@@ -10,10 +10,11 @@ from rich.console import Console
 from rich.table import Table
 
 from streams.cli.options import stack_of
-from streams.operate.stack import PART_NAMES, PartState, PartStatus
+from streams.operate.stack import PART_NAMES, WATCH_NAMES, PartState, PartStatus
 
-Parts = Annotated[str, typer.Option("--parts", metavar="PART,…", help=f"Only these, of: {', '.join(PART_NAMES)}.")]
+Parts = Annotated[str, typer.Option("--parts", metavar="PART,…", help=f"Only these, of: {', '.join((*PART_NAMES, *WATCH_NAMES))}.")]
 ALL_PARTS = ",".join(PART_NAMES)
+EVERY_PART = ",".join((*PART_NAMES, *WATCH_NAMES))
 STATE_STYLES = {
     PartState.HEALTHY: "green",
     PartState.NOT_ANSWERING: "yellow",
@@ -22,7 +23,11 @@ STATE_STYLES = {
 }
 
 
-def up(context: typer.Context, parts: Parts = ALL_PARTS) -> None:
+def up(
+    context: typer.Context,
+    parts: Parts = ALL_PARTS,
+    watch: Annotated[bool, typer.Option("--watch", help="Prometheus and Alertmanager too; alerts go to logs/alerts.log.")] = False,
+) -> None:
     """
     Start what is not up; it stays up when this command ends.
 
@@ -32,16 +37,18 @@ def up(context: typer.Context, parts: Parts = ALL_PARTS) -> None:
 
         cdb up
 
+        cdb up --watch
+
         cdb up --parts kafka,postgres
 
         CDB_STACK_KAFKA_PORT=29092 cdb up
     """
-    stack_of(context).up(_names(parts), report=typer.echo)
+    stack_of(context).up([*_names(parts), *(WATCH_NAMES if watch else ())], report=typer.echo)
 
 
 def down(
     context: typer.Context,
-    parts: Parts = ALL_PARTS,
+    parts: Parts = EVERY_PART,
     delete_data: Annotated[
         bool, typer.Option("--delete-data", help="End all parts and remove their data: every session and table.")
     ] = False,

@@ -7,13 +7,13 @@ The stack without Docker: broker, registry, Connect and Postgres as processes of
 
 from typing import TYPE_CHECKING, Any
 
-from streams.operate.stack.settings import PART_NAMES, Endpoints, StackSettings
+from streams.operate.stack.settings import PART_NAMES, WATCH_NAMES, Endpoints, StackSettings
 
 if TYPE_CHECKING:
     from streams.operate.stack.part import PartState, PartStatus
     from streams.operate.stack.stack import Stack
 
-__all__ = ["PART_NAMES", "Endpoints", "PartState", "PartStatus", "Stack", "StackSettings"]
+__all__ = ["PART_NAMES", "WATCH_NAMES", "Endpoints", "PartState", "PartStatus", "Stack", "StackSettings"]
 
 
 def __getattr__(name: str) -> Any:

@@ -28,7 +28,7 @@ LOCK = "lock"
 PASSWORD = "postgres_password"
 # For a database whose user cannot enter the data folder.
 OUTSIDE_FOLDER = Path("/var/lib/claire-de-binare")
-FOLDERS = {"logs": 0o755, "run": 0o755, "config": 0o700, "secrets": 0o700, "tmp": 0o700}
+FOLDERS = {"logs": 0o755, "run": 0o755, "config": 0o700, "secrets": 0o700, "tmp": 0o700, "targets": 0o755}
 
 
 class Manifest(BaseModel):

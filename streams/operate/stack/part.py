@@ -12,6 +12,7 @@ import subprocess
 import threading
 import time
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
 from typing import ClassVar
@@ -58,6 +59,8 @@ class Part(ABC):
     needs: ClassVar[tuple[str, ...]] = ()
     stop_signal: ClassVar[signal.Signals] = signal.SIGTERM
     owner: Owner | None = None
+    # Beside what every part gets.
+    environment: ClassVar[Mapping[str, str]] = {}
 
     def __init__(self, settings: StackSettings) -> None:
         self.settings = settings
@@ -155,7 +158,11 @@ class Part(ABC):
 
     def has_died(self) -> bool:
         """Whether it was started and its process is gone. Asks the part nothing, so it may be asked often."""
-        return self.running() is None and self.pid_file.exists()
+        return self.running() is None and self.was_started()
+
+    def was_started(self) -> bool:
+        """Whether it was started and not ended since; it may have died."""
+        return self.pid_file.exists()
 
     def logs(self, lines: int = LOG_LINES_SHOWN) -> list[str]:
         """What it wrote last, since its last start."""
@@ -202,7 +209,7 @@ class Part(ABC):
             self.command(),
             folder=self.folder,
             log_file=self.log_file,
-            environment={"PATH": "/usr/bin:/bin", "LANG": "C.UTF-8", "TZ": "UTC", "MALLOC_ARENA_MAX": "2"},
+            environment={"PATH": "/usr/bin:/bin", "LANG": "C.UTF-8", "TZ": "UTC", "MALLOC_ARENA_MAX": "2", **self.environment},
             owner=self.owner,
         )
         started = ProcessId.of(child.pid, tuple(self.ports.values()))

@@ -15,6 +15,8 @@ from streams.errors import ConfigError
 
 PROJECT_FOLDER = Path(__file__).resolve().parents[3]
 PART_NAMES = ("kafka", "postgres", "registry", "connect")
+# What watches the others; started when asked for.
+WATCH_NAMES = ("alerts", "alertmanager", "prometheus")
 ENVIRONMENT_PREFIX = "CDB_STACK_"
 
 Port = Annotated[int, Field(ge=1024, le=65535)]
@@ -28,6 +30,10 @@ class StackSettings(BaseModel):
     data_folder: Path = PROJECT_FOLDER / ".stack" / "data"
     parts_folder: Path = PROJECT_FOLDER / ".stack" / "parts"
     templates_folder: Path = PROJECT_FOLDER / "connectors"
+    tools_folder: Path = PROJECT_FOLDER / ".stack" / "tools" / "bin"
+    rules_folder: Path = PROJECT_FOLDER / "deploy" / "prometheus" / "rules"
+    # None: alerts are shown in the stack's own log; else a file of `cdb alerts config`.
+    alertmanager_file: Path | None = None
     # None: the system's newest.
     postgres_programs_folder: Path | None = None
 
@@ -37,6 +43,9 @@ class StackSettings(BaseModel):
     registry_management_port: Port = 18081
     connect_port: Port = 18083
     postgres_port: Port = 15432
+    alerts_port: Port = 19095
+    alertmanager_port: Port = 19096
+    prometheus_port: Port = 19091
 
     database: str = Field(default="claire_de_binare", pattern=r"^[a-z_][a-z0-9_]{0,62}$")
     owner: str = Field(default="claire", pattern=r"^[a-z_][a-z0-9_]{0,62}$")
@@ -74,6 +83,11 @@ class StackSettings(BaseModel):
         names = [name for name in cls.model_fields if name.endswith("_port")]
         ports = dict(zip(names, free_ports(len(names)), strict=True))
         return cls.model_validate({"data_folder": data_folder, "free_bytes_min": 256 << 20, **ports})
+
+    @property
+    def targets_folder(self) -> Path:
+        """Holds one JSON file for each group of processes that Prometheus is to ask, in its `file_sd` form."""
+        return self.data_folder / "targets"
 
     @property
     def secrets_folder(self) -> Path:

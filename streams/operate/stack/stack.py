@@ -21,7 +21,8 @@ from streams.operate.stack.kafka import Kafka
 from streams.operate.stack.part import Part, PartStatus
 from streams.operate.stack.postgres import Postgres, default_folder
 from streams.operate.stack.registry import Registry
-from streams.operate.stack.settings import PART_NAMES, Endpoints, StackSettings
+from streams.operate.stack.settings import PART_NAMES, WATCH_NAMES, Endpoints, StackSettings
+from streams.operate.stack.watching import Alertmanager, Alerts, Prometheus
 
 Report = Callable[[str], None]
 
@@ -35,7 +36,7 @@ class Stack:
 
     def __init__(self, settings: StackSettings | None = None) -> None:
         self.settings = settings or StackSettings()
-        every: list[Part] = [each(self.settings) for each in (Kafka, Postgres, Registry, Connect)]
+        every: list[Part] = [each(self.settings) for each in (Kafka, Postgres, Registry, Connect, Alerts, Alertmanager, Prometheus)]
         self.parts = {part.name: part for part in every}
         for part in every:
             part.needed = [self.parts[name] for name in part.needs]
@@ -61,20 +62,20 @@ class Stack:
                 raise StackError(f"data folder {self.settings.data_folder}: {error}") from error
             self._start_all(wanted, report)
 
-    def down(self, parts: Iterable[str] = PART_NAMES, *, delete_data: bool = False, report: Report = _silent) -> None:
+    def down(self, parts: Iterable[str] = (*PART_NAMES, *WATCH_NAMES), *, delete_data: bool = False, report: Report = _silent) -> None:
         """
         The parts are gone when this returns, by force where they do not end in time.
 
         With `delete_data` all parts end, at once, and the data folder is removed.
         """
-        names = set(PART_NAMES if delete_data else self._checked(parts))
+        names = set(self.parts if delete_data else self._checked(parts))
         if not datafolder.is_stack(self.settings):
             report("nothing to end: there is no stack here")
             return
         with datafolder.locked(self.settings):
-            # Clients before the broker, so that none of them logs that it is gone.
-            for group in (("connect", "registry", "postgres"), ("kafka",)):
-                chosen = [self.parts[name] for name in group if name in names]
+            # Who watches before who is watched, so that none is told of; clients before the broker, so that none logs that it is gone.
+            for group in (WATCH_NAMES, ("connect", "registry", "postgres"), ("kafka",)):
+                chosen = [self.parts[name] for name in group if name in names and self._is_told_of(name)]
                 with ThreadPoolExecutor(max_workers=len(PART_NAMES)) as pool:
                     for part, ended in zip(
                         chosen, pool.map(lambda each: each.stop(kill=delete_data), chosen), strict=True
@@ -85,9 +86,12 @@ class Stack:
                 report(f"data folder {self.settings.data_folder}: removed")
 
     def status(self) -> list[PartStatus]:
-        """How each part is; takes no longer than one of them may take to answer."""
-        with ThreadPoolExecutor(max_workers=len(PART_NAMES)) as pool:
-            return list(pool.map(Part.status, self.parts.values()))
+        """How each part is, those that watch only where they were started; takes no longer than one of them may take to answer."""
+        with ThreadPoolExecutor(max_workers=len(self.parts)) as pool:
+            return list(pool.map(Part.status, [part for name, part in self.parts.items() if self._is_told_of(name)]))
+
+    def _is_told_of(self, name: str) -> bool:
+        return name in PART_NAMES or self.parts[name].was_started()
 
     def died(self) -> set[str]:
         """The parts that were started and whose processes are gone; what runs is not asked how it is."""
@@ -113,7 +117,7 @@ class Stack:
         names = list(parts)
         unknown = [name for name in names if name not in self.parts]
         if unknown or not names:
-            raise ConfigError(f"parts must be of {', '.join(PART_NAMES)}, was {', '.join(unknown) or 'nothing'}")
+            raise ConfigError(f"parts must be of {', '.join(self.parts)}, was {', '.join(unknown) or 'nothing'}")
         return names
 
     def _with_needs(self, parts: Iterable[str]) -> list[Part]:
