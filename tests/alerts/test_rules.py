@@ -15,6 +15,7 @@ import yaml
 
 from streams.cli.__main__ import run
 from tests.alerts.tools import PROJECT, tool
+from tests.operate.prometheus import KNOWN, metric_names
 
 HERE = Path(__file__).parent
 RULES = sorted((PROJECT / "deploy" / "prometheus" / "rules").glob("*.yml"))
@@ -69,6 +70,15 @@ def test_alert_has_its_section_in_the_runbook(name: str) -> None:
 
 def test_runbook_explains_no_alert_that_there_is_not() -> None:
     assert sections().keys() == alerts().keys()
+
+
+def test_rules_ask_for_metrics_of_the_catalogue() -> None:
+    rules = [rule for path in RULES for group in yaml.safe_load(path.read_text())["groups"] for rule in group["rules"]]
+    recorded = {rule["record"] for rule in rules if "record" in rule}
+    for rule in rules:
+        found = metric_names(rule["expr"])
+        assert found, rule
+        assert found <= KNOWN | recorded, rule
 
 
 def commands() -> list[str]:

@@ -43,7 +43,7 @@ def targets(source: str) -> list[Target]:
                 )
         found += [
             Target(board["title"], f"variable {one['name']}", one["datasource"]["type"], "A", one["query"])
-            for one in board["templating"]["list"]
+            for one in board["templating"].get("list", [])
         ]
     return [one for one in found if one.source == source]
 

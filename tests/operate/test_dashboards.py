@@ -62,6 +62,6 @@ def test_every_query_asks_a_source_that_grafana_is_given() -> None:
     given = yaml.safe_load((written.FOLDER.parent / "provisioning" / "datasources" / "cdb.yaml").read_text())["datasources"]
     sources = {(one["type"], one["uid"]) for one in given}
     for board in BOARDS.values():
-        for asking in [*board["panels"], *board["templating"]["list"]]:
+        for asking in [*board["panels"], *board["templating"].get("list", [])]:
             assert (asking["datasource"]["type"], asking["datasource"]["uid"]) in sources
     assert not any("password" in one.get("secureJsonData", {}) and "$__file" not in one["secureJsonData"]["password"] for one in given)

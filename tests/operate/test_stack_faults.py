@@ -229,7 +229,7 @@ def test_endpoints_before_the_first_start_say_what_to_do(settings: StackSettings
 
 @pytest.mark.parametrize("parts", [[], ["kafka", "zookeeper"]])
 def test_unknown_parts_are_refused(settings: StackSettings, parts: list[str]) -> None:
-    with pytest.raises(ConfigError, match="parts must be of kafka, postgres, registry, connect, was"):
+    with pytest.raises(ConfigError, match="parts must be of kafka, postgres, registry, connect, alerts, alertmanager, prometheus, was"):
         Stack(settings).up(parts)
 
 

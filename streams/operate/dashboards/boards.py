@@ -12,11 +12,14 @@ from grafana_foundation_sdk.cog import builder as cog
 from grafana_foundation_sdk.cog.encoder import JSONEncoder
 from grafana_foundation_sdk.models import dashboard as models
 
-from streams.operate.dashboards.panels import POSTGRES, Panel
+from streams.operate.dashboards.panels import POSTGRES, PROMETHEUS, Panel
 
 # Where a query is to hold for the chosen session and account; Grafana quotes the values.
 SESSION = "session = ${session:sqlstring}"
 ACCOUNT = f"{SESSION} AND account = ${{account:sqlstring}}"
+
+# The same in PromQL: sessions whose processes are asked.
+LIVE_SESSION = 'session="$session"'
 
 TAG = "cdb"
 
@@ -60,6 +63,11 @@ def accounts() -> Variable:
     return _choice("account", "Account", f"SELECT DISTINCT account FROM portfolio_snapshots WHERE {SESSION} ORDER BY account")
 
 
-def _choice(name: str, label: str, query: str) -> Variable:
-    made = dashboard.QueryVariable(name).label(label).query(query).datasource(POSTGRES)
+def live_sessions() -> Variable:
+    """A session whose processes Prometheus asks."""
+    return _choice("session", "Session", "label_values(streams_turns_total, session)", PROMETHEUS)
+
+
+def _choice(name: str, label: str, query: str, source: models.DataSourceRef = POSTGRES) -> Variable:
+    made = dashboard.QueryVariable(name).label(label).query(query).datasource(source)
     return made.refresh(models.VariableRefresh.ON_DASHBOARD_LOAD).multi(False).include_all(False)

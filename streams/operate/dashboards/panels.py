@@ -19,6 +19,9 @@ from grafana_foundation_sdk.models.prometheus import PromQueryFormat
 PROMETHEUS = models.DataSourceRef(type_val="prometheus", uid="cdb-prometheus")
 POSTGRES = models.DataSourceRef(type_val="grafana-postgresql-datasource", uid="cdb-postgres")
 
+# Grafana's own: at least four times the interval at which Prometheus asks.
+RATE = "$__rate_interval"
+
 GREEN, YELLOW, RED = "green", "yellow", "red"
 
 Panel = cog.Builder[models.Panel]

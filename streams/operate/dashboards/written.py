@@ -4,15 +4,19 @@ from pathlib import Path
 
 import schemas
 from streams.operate.dashboards.boards import Board
+from streams.operate.dashboards.feed import feed
+from streams.operate.dashboards.lag import lag
 from streams.operate.dashboards.paper import paper
+from streams.operate.dashboards.pipeline import pipeline
 from streams.operate.dashboards.risk import risk
+from streams.operate.dashboards.system import system
 
 FOLDER = schemas.FOLDER.parent / "deploy" / "grafana" / "dashboards"
 
 
 def boards() -> list[Board]:
     """Every board, the one to begin with first."""
-    return [paper(), risk()]
+    return [paper(), risk(), pipeline(), lag(), feed(), system()]
 
 
 def documents() -> dict[str, str]:
