@@ -32,6 +32,10 @@ class FeedError(StreamsError):
     retriable = True
 
 
+class FrameError(FeedError):
+    """What an exchange sent is no message of its protocol: too large, cut short, or of other values. What it held is missing."""
+
+
 class LogError(StreamsError):
     """The log cannot do what was asked: a missing topic, a broker that is away, a range that is gone."""
 

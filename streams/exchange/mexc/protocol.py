@@ -1,0 +1,112 @@
+"""
+What both of MEXC's websocket protocols are to a connection: frames in, typed words out, and a table of what was subscribed to.
+
+Neither knows a socket or a clock. Each subscription is in one state:
+
+    asked ──acknowledged──► ACKNOWLEDGED        ASKED too long: overdue, the connection's matter
+      └──────refused──────► REFUSED, with the exchange's reason
+
+A table belongs to one connection; another connection begins with an empty one.
+"""
+
+from collections.abc import Iterable
+from decimal import Decimal, InvalidOperation
+from enum import StrEnum
+from typing import NamedTuple, Protocol
+
+from streams.errors import FrameError
+from streams.exchange.mexc.events import Acknowledged, Kind, Market, Refused, Said, Subscription
+
+# A depth snapshot of some thousand levels is 300 kB; nothing that a websocket of MEXC sends is larger.
+FRAME_BYTES_MAX = 1 << 20
+MICROSECONDS_IN_MS = 1000
+MICROSECONDS_IN_SECOND = 1_000_000
+
+
+class State(StrEnum):
+    ASKED = "ASKED"
+    ACKNOWLEDGED = "ACKNOWLEDGED"
+    REFUSED = "REFUSED"
+
+
+class Standing(NamedTuple):
+    """How a subscription stands; `at`: µs of the receive clock when it was asked for."""
+
+    state: State
+    at: int
+    reason: str = ""
+
+
+class Subscriptions:
+    """The table of one connection."""
+
+    def __init__(self) -> None:
+        self.standings: dict[Subscription, Standing] = {}
+
+    def asked(self, subscriptions: Iterable[Subscription], at: int) -> None:
+        self.standings.update({one: Standing(State.ASKED, at) for one in subscriptions})
+
+    def acknowledged(self, subscription: Subscription) -> Acknowledged:
+        self.standings[subscription] = self.standings[subscription]._replace(state=State.ACKNOWLEDGED)
+        return Acknowledged(subscription)
+
+    def refused(self, subscription: Subscription, reason: str) -> Refused:
+        self.standings[subscription] = self.standings[subscription]._replace(state=State.REFUSED, reason=reason)
+        return Refused(subscription, reason)
+
+    def dropped(self, subscriptions: Iterable[Subscription]) -> None:
+        for one in subscriptions:
+            self.standings.pop(one, None)
+
+    def waiting(self, kind: Kind | None = None) -> list[Subscription]:
+        """Those that nothing was answered to, the longest first; of one kind where it is given."""
+        return [one for one, standing in self.standings.items() if standing.state is State.ASKED and kind in (None, one.kind)]
+
+    def overdue(self, before: int) -> list[Subscription]:
+        """Those asked for before a moment that nothing was answered to."""
+        return [one for one in self.waiting() if self.standings[one].at < before]
+
+
+class MexcProtocol(Protocol):
+    """One connection's protocol; both services' implementations pass the same tests."""
+
+    market: Market
+    kinds: frozenset[Kind]  # what can be subscribed to
+    subscriptions_max: int  # on one connection
+    subscriptions: Subscriptions
+
+    def subscribe(self, subscriptions: Iterable[Subscription], at: int) -> list[str]:
+        """The frames that ask for them; `at`: µs of the receive clock."""
+
+    def unsubscribe(self, subscriptions: Iterable[Subscription]) -> list[str]:
+        """The frames that end them; they leave the table at once."""
+
+    def ping(self) -> str:
+        """The frame that keeps the connection alive."""
+
+    def received(self, frame: str | bytes) -> list[Said]:
+        """What a frame says. Raises: FrameError where it is none of this protocol's."""
+
+
+def number(text: str, what: str) -> Decimal:
+    """A price or quantity from 0, exactly as sent. Raises: FrameError."""
+    try:
+        value = Decimal(text)
+    except InvalidOperation:
+        raise FrameError(f"{what} must be a number, was {text[:40]!r}") from None
+    if not value.is_finite() or value < 0:
+        raise FrameError(f"{what} must be a number from 0, was {text[:40]!r}")
+    return value
+
+
+def whole(text: str, what: str) -> int:
+    """A version or time as text. Raises: FrameError."""
+    if not text.isascii() or not text.isdecimal() or len(text) > 18:
+        raise FrameError(f"{what} must be a whole number, was {text[:40]!r}")
+    return int(text)
+
+
+def within_size(frame: str | bytes) -> None:
+    """Raises: FrameError for a frame that is too large to be meant."""
+    if len(frame) > FRAME_BYTES_MAX:
+        raise FrameError(f"a frame must have at most {FRAME_BYTES_MAX} bytes, had {len(frame)}")
