@@ -158,7 +158,7 @@ class Cluster:
             container.with_volume_mapping(self._secrets / secret, f"/run/secrets/{secret}")
         for folder in service.get("tmpfs", ()):
             container.with_tmpfs_mount(folder)
-        carried = ("entrypoint", "user", "cap_drop", "security_opt", "read_only", "shm_size", "stop_signal")
+        carried = ("entrypoint", "user", "cap_drop", "security_opt", "read_only", "shm_size", "stop_signal", "mem_limit", "pids_limit")
         return container.with_kwargs(
             **{option: service[option] for option in carried if option in service},
             labels={OWNER: str(os.getpid())},

@@ -18,7 +18,7 @@ PROJECT_FOLDER = Path(__file__).resolve().parents[2]
 COMPOSE_FILE = PROJECT_FOLDER / "docker-compose.kafka.yml"
 CARRIED = {
     "image", "user", "command", "environment", "ports", "secrets", "healthcheck", "cap_drop", "security_opt", "read_only",
-    "tmpfs", "shm_size", "stop_signal", "entrypoint", "networks",
+    "tmpfs", "shm_size", "stop_signal", "entrypoint", "networks", "mem_limit", "pids_limit",
 }  # fmt: skip
 # Containers of a test are thrown away with their data, and started, restarted and removed by hand.
 NOT_CARRIED = {"build", "depends_on", "logging", "restart", "stop_grace_period", "volumes"}

@@ -6,12 +6,14 @@ import re
 from typing import Any
 
 import pytest
+import yaml
 
+from streams.operate.alerting.channels import Channels, configuration
 from tests.deploy import compose
 
 PARTS = {
     "cdb_kafka", "cdb_registry", "cdb_connect", "cdb_postgres", "cdb_prepare", "cdb_ws", "cdb_core", "cdb_risk", "cdb_execution",
-    "cdb_timekeeper",
+    "cdb_timekeeper", "cdb_prometheus", "cdb_alertmanager", "cdb_grafana",
 }  # fmt: skip
 # One ends when its work is done, the other answers nothing: it ends when it cannot work.
 WITHOUT_HEALTH = {"cdb_prepare", "cdb_timekeeper"}
@@ -39,7 +41,7 @@ def test_service_runs_as_no_root_and_cannot_become_it(service: dict[str, Any]) -
 
 @each_service
 def test_image_has_a_version(service: dict[str, Any]) -> None:
-    assert re.fullmatch(r"[a-z/-]+:\d+(\.\d+)+", service["image"]), service["image"]
+    assert re.fullmatch(r"[a-z/-]+:v?\d+(\.\d+)+", service["image"]), service["image"]
 
 
 def test_services_say_whether_they_are_healthy() -> None:
@@ -63,7 +65,8 @@ def test_urls_name_services_as_java_understands_them() -> None:
     known = {alias for service in SERVICES.values() for alias in compose.aliases(service)}
     hosts = re.findall(r"http://([^:/\"' ]+)", compose.COMPOSE_FILE.read_text())
     assert hosts
-    assert set(hosts) <= known
+    # A health check asks its own container.
+    assert set(hosts) <= known | {"127.0.0.1"}
     assert not any("_" in host for host in hosts)
 
 
@@ -86,3 +89,40 @@ def test_session_is_the_same_for_all_who_take_part_in_it() -> None:
 def test_template_names_every_variable_with_its_default() -> None:
     template = (compose.PROJECT_FOLDER / ".env.template").read_text()
     assert dict(re.findall(r"^#(\w+)=(.*)$", template, re.MULTILINE)) == compose.variables()
+
+
+def test_alertmanager_file_is_as_the_code_says() -> None:
+    """Where this fails: `cdb alerts config --out deploy/prometheus/alertmanager.yml`."""
+    file = compose.PROJECT_FOLDER / compose.document({})["secrets"]["alertmanager"]["file"]
+    assert file.read_text() == configuration(Channels())
+
+
+def test_prometheus_asks_services_where_they_listen() -> None:
+    """Every service with a page of metrics is asked, at its own port and by its own name."""
+    file = yaml.safe_load((compose.PROJECT_FOLDER / "deploy" / "prometheus" / "prometheus.yml").read_text())
+    asked = {target for job in file["scrape_configs"] for one in job["static_configs"] for target in one["targets"]}
+    known = {f"{name}:{port.container}" for name, service in SERVICES.items() for port in compose.ports(service)}
+    assert asked <= known
+    own_image = {name for name, service in SERVICES.items() if "cdb-app" in service["image"] and compose.ports(service)}
+    assert own_image <= {target.partition(":")[0] for target in asked}
+    [alertmanagers] = file["alerting"]["alertmanagers"]
+    assert set(alertmanagers["static_configs"][0]["targets"]) <= known
+
+
+def test_sources_of_grafana_are_services_by_the_names_they_have() -> None:
+    file = compose.PROJECT_FOLDER / "deploy" / "grafana" / "provisioning" / "datasources" / "cdb.yaml"
+    places = {re.sub(r"^http://", "", one["url"]) for one in yaml.safe_load(file.read_text())["datasources"]}
+    known = {
+        f"{alias}:{port.container}"
+        for service in SERVICES.values() for alias in compose.aliases(service) for port in compose.ports(service)
+    }  # fmt: skip
+    assert places <= known
+
+
+def test_mounted_folders_are_there_and_only_read() -> None:
+    for service in SERVICES.values():
+        for volume in service.get("volumes", ()):
+            source, _, rest = volume.partition(":")
+            if source.startswith("."):
+                assert (compose.PROJECT_FOLDER / source).is_dir(), volume
+                assert rest.endswith(":ro"), volume
