@@ -107,11 +107,11 @@ class FuturesProtocol:
         self.subscriptions = Subscriptions()
         self._sizes = contract_sizes
 
-    def subscribe(self, subscriptions: Iterable[Subscription], at: int) -> list[str]:
+    def subscribe(self, subscriptions: Iterable[Subscription]) -> list[str]:
         asked = list(subscriptions)
         unknown = [one.symbol for one in asked if one.symbol not in self._sizes]
         assert not unknown, f"no contract size is known of {unknown}"
-        self.subscriptions.asked(asked, at)
+        self.subscriptions.asked(asked)
         return [_request("sub", one) for one in asked]
 
     def unsubscribe(self, subscriptions: Iterable[Subscription]) -> list[str]:
@@ -122,7 +122,7 @@ class FuturesProtocol:
     def ping(self) -> str:
         return '{"method":"ping"}'
 
-    def received(self, frame: str | bytes) -> list[Said]:
+    def receive(self, frame: str | bytes) -> list[Said]:
         within_size(frame)
         raw = frame.encode() if isinstance(frame, str) else _unpacked(frame)
         try:

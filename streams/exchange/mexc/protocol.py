@@ -3,10 +3,10 @@ What both of MEXC's websocket protocols are to a connection: frames in, typed wo
 
 Neither knows a socket or a clock. Each subscription is in one state:
 
-    asked ──acknowledged──► ACKNOWLEDGED        ASKED too long: overdue, the connection's matter
-      └──────refused──────► REFUSED, with the exchange's reason
+    ASKED ──acknowledged──► ACKNOWLEDGED
+      └──────refused──────► REFUSED, with the exchange's reason; asked for again it is ASKED
 
-A table belongs to one connection; another connection begins with an empty one.
+How long one may stay ASKED is the connection's matter. A table belongs to one connection; another begins with an empty one.
 """
 
 from collections.abc import Iterable
@@ -30,10 +30,9 @@ class State(StrEnum):
 
 
 class Standing(NamedTuple):
-    """How a subscription stands; `at`: µs of the receive clock when it was asked for."""
+    """How a subscription stands."""
 
     state: State
-    at: int
     reason: str = ""
 
 
@@ -43,8 +42,11 @@ class Subscriptions:
     def __init__(self) -> None:
         self.standings: dict[Subscription, Standing] = {}
 
-    def asked(self, subscriptions: Iterable[Subscription], at: int) -> None:
-        self.standings.update({one: Standing(State.ASKED, at) for one in subscriptions})
+    def asked(self, subscriptions: Iterable[Subscription]) -> None:
+        for one in subscriptions:
+            # Asked for again, it waits behind the others.
+            self.standings.pop(one, None)
+            self.standings[one] = Standing(State.ASKED)
 
     def acknowledged(self, subscription: Subscription) -> Acknowledged:
         self.standings[subscription] = self.standings[subscription]._replace(state=State.ACKNOWLEDGED)
@@ -62,10 +64,6 @@ class Subscriptions:
         """Those that nothing was answered to, the longest first; of one kind where it is given."""
         return [one for one, standing in self.standings.items() if standing.state is State.ASKED and kind in (None, one.kind)]
 
-    def overdue(self, before: int) -> list[Subscription]:
-        """Those asked for before a moment that nothing was answered to."""
-        return [one for one in self.waiting() if self.standings[one].at < before]
-
 
 class MexcProtocol(Protocol):
     """One connection's protocol; both services' implementations pass the same tests."""
@@ -75,8 +73,8 @@ class MexcProtocol(Protocol):
     subscriptions_max: int  # on one connection
     subscriptions: Subscriptions
 
-    def subscribe(self, subscriptions: Iterable[Subscription], at: int) -> list[str]:
-        """The frames that ask for them; `at`: µs of the receive clock."""
+    def subscribe(self, subscriptions: Iterable[Subscription]) -> list[str]:
+        """The frames that ask for them."""
 
     def unsubscribe(self, subscriptions: Iterable[Subscription]) -> list[str]:
         """The frames that end them; they leave the table at once."""
@@ -84,7 +82,7 @@ class MexcProtocol(Protocol):
     def ping(self) -> str:
         """The frame that keeps the connection alive."""
 
-    def received(self, frame: str | bytes) -> list[Said]:
+    def receive(self, frame: str | bytes) -> list[Said]:
         """What a frame says. Raises: FrameError where it is none of this protocol's."""
 
 

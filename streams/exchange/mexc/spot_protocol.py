@@ -62,10 +62,10 @@ class SpotProtocol:
         """How MEXC calls it."""
         return _NAMES[subscription.kind].format(interval=self._interval, symbol=subscription.symbol)
 
-    def subscribe(self, subscriptions: Iterable[Subscription], at: int) -> list[str]:
+    def subscribe(self, subscriptions: Iterable[Subscription]) -> list[str]:
         asked = list(subscriptions)
         self._by_channel |= {self.channel(one): one for one in asked}
-        self.subscriptions.asked(asked, at)
+        self.subscriptions.asked(asked)
         return self._requests("SUBSCRIPTION", asked)
 
     def unsubscribe(self, subscriptions: Iterable[Subscription]) -> list[str]:
@@ -76,7 +76,7 @@ class SpotProtocol:
     def ping(self) -> str:
         return '{"method":"PING"}'
 
-    def received(self, frame: str | bytes) -> list[Said]:
+    def receive(self, frame: str | bytes) -> list[Said]:
         within_size(frame)
         return self._control(frame) if isinstance(frame, str) else [_pushed(frame)]
 

@@ -24,7 +24,7 @@ TS = 1_700_000_000_123
 @pytest.fixture
 def protocol() -> FuturesProtocol:
     found = FuturesProtocol(SIZES)
-    found.subscribe([BTC, ETH], at=5)
+    found.subscribe([BTC, ETH])
     return found
 
 
@@ -39,7 +39,7 @@ def only(said: list[e.Said]) -> e.Said:
 
 def test_each_symbol_is_asked_for_alone() -> None:
     protocol = FuturesProtocol(SIZES)
-    frames = protocol.subscribe([BTC, e.Subscription(e.Kind.KLINE, "BTC_USDT"), e.Subscription(e.Kind.FAIR_PRICE, "ETH_USDT")], at=0)
+    frames = protocol.subscribe([BTC, e.Subscription(e.Kind.KLINE, "BTC_USDT"), e.Subscription(e.Kind.FAIR_PRICE, "ETH_USDT")])
     assert [json.loads(frame) for frame in frames] == [
         {"method": "sub.deal", "param": {"symbol": "BTC_USDT"}},
         {"method": "sub.kline", "param": {"symbol": "BTC_USDT", "interval": "Min1"}},
@@ -49,18 +49,18 @@ def test_each_symbol_is_asked_for_alone() -> None:
 
 def test_acknowledgements_name_no_symbol_and_answer_in_order(protocol: FuturesProtocol) -> None:
     frame = '{"channel":"rs.sub.deal","data":"success","ts":1}'
-    assert [only(protocol.received(frame)) for _ in range(3)] == [e.Acknowledged(BTC), e.Acknowledged(ETH), e.Ignored("rs.sub.deal")]
+    assert [only(protocol.receive(frame)) for _ in range(3)] == [e.Acknowledged(BTC), e.Acknowledged(ETH), e.Ignored("rs.sub.deal")]
 
 
 def test_refusal_that_names_a_contract_is_that_contract_s(protocol: FuturesProtocol) -> None:
-    said = protocol.received('{"channel":"rs.error","data":"Contract [ETH_USDT] not exists!","ts":1}')
+    said = protocol.receive('{"channel":"rs.error","data":"Contract [ETH_USDT] not exists!","ts":1}')
     assert said == [e.Refused(ETH, "Contract [ETH_USDT] not exists!")]
     assert protocol.subscriptions.standings[BTC].state is State.ASKED
-    assert isinstance(only(protocol.received('{"channel":"rs.error","data":"Blocked!","ts":1}')), e.Ignored)
+    assert isinstance(only(protocol.receive('{"channel":"rs.error","data":"Blocked!","ts":1}')), e.Ignored)
 
 
 def test_pong_tells_the_exchange_s_time(protocol: FuturesProtocol) -> None:
-    assert protocol.received(f'{{"channel":"pong","data":{TS}}}') == [e.Pong(TS * 1000)]
+    assert protocol.receive(f'{{"channel":"pong","data":{TS}}}') == [e.Pong(TS * 1000)]
 
 
 DEAL = {"p": 60000.1, "v": 25, "T": 2, "O": 3, "M": 1, "t": TS - 3}
@@ -69,18 +69,18 @@ DEAL = {"p": 60000.1, "v": 25, "T": 2, "O": 3, "M": 1, "t": TS - 3}
 @pytest.mark.parametrize("data", [DEAL, [DEAL]], ids=["object", "list"])
 def test_deals_come_as_a_list_or_as_one_object(protocol: FuturesProtocol, data: Any) -> None:
     """25 contracts of 0.0001 BTC each are 0.0025 BTC."""
-    assert only(protocol.received(push("deal", data))) == e.Deals(
+    assert only(protocol.receive(push("deal", data))) == e.Deals(
         symbol="BTC_USDT", event_time=TS * 1000, trades=[Trade("", D("60000.1"), D("0.0025"), Side.SELL, (TS - 3) * 1000)]
     )
 
 
 def test_number_is_taken_as_it_is_written(protocol: FuturesProtocol) -> None:
     text = push("fair.price", {"symbol": "BTC_USDT", "price": "@"}).replace('"@"', "60000.100000000001")
-    assert only(protocol.received(text)) == e.FairPrice(symbol="BTC_USDT", event_time=TS * 1000, price=D("60000.100000000001"))
+    assert only(protocol.receive(text)) == e.FairPrice(symbol="BTC_USDT", event_time=TS * 1000, price=D("60000.100000000001"))
 
 
 def test_depth_versions_rise_by_one_and_contracts_become_base_units(protocol: FuturesProtocol) -> None:
-    said = only(protocol.received(push("depth", {"asks": [[60001, 10, 1]], "bids": [[60000, 0, 0]], "version": 78})))
+    said = only(protocol.receive(push("depth", {"asks": [[60001, 10, 1]], "bids": [[60000, 0, 0]], "version": 78})))
     assert said == e.DepthChange(
         symbol="BTC_USDT", event_time=TS * 1000, previous=77, version=78, bids=[Level(D(60000), D(0))], asks=[Level(D(60001), D("0.001"))]
     )
@@ -88,16 +88,16 @@ def test_depth_versions_rise_by_one_and_contracts_become_base_units(protocol: Fu
 
 @pytest.mark.parametrize("name", ["rate", "fundingRate"])
 def test_funding_rate_is_read_under_both_its_names(protocol: FuturesProtocol, name: str) -> None:
-    said = only(protocol.received(push("funding.rate", {"symbol": "BTC_USDT", name: -0.0001, "nextSettleTime": TS})))
+    said = only(protocol.receive(push("funding.rate", {"symbol": "BTC_USDT", name: -0.0001, "nextSettleTime": TS})))
     assert said == e.FundingRate(symbol="BTC_USDT", event_time=TS * 1000, rate=D("-0.0001"), settlement_time=TS * 1000)
 
 
 def test_index_and_kline(protocol: FuturesProtocol) -> None:
-    assert only(protocol.received(push("index.price", {"symbol": "BTC_USDT", "price": 1.5}))) == e.IndexPrice(
+    assert only(protocol.receive(push("index.price", {"symbol": "BTC_USDT", "price": 1.5}))) == e.IndexPrice(
         symbol="BTC_USDT", event_time=TS * 1000, price=D("1.5")
     )
     kline = {"symbol": "BTC_USDT", "interval": "Min1", "t": 60, "o": 1, "h": 3, "l": 0.5, "c": 2, "q": 100, "a": 0.02}
-    assert only(protocol.received(push("kline", kline))) == e.Kline(
+    assert only(protocol.receive(push("kline", kline))) == e.Kline(
         symbol="BTC_USDT", event_time=TS * 1000, start=60_000_000, open=D(1), high=D(3), low=D("0.5"), close=D(2), volume=D("0.01"),
         amount=D("0.02"),
     )  # fmt: skip
@@ -105,12 +105,12 @@ def test_index_and_kline(protocol: FuturesProtocol) -> None:
 
 def test_gzipped_frame_is_what_it_holds(protocol: FuturesProtocol) -> None:
     text = push("deal", [DEAL])
-    assert protocol.received(gzip.compress(text.encode())) == protocol.received(text) == protocol.received(text.encode())
+    assert protocol.receive(gzip.compress(text.encode())) == protocol.receive(text) == protocol.receive(text.encode())
 
 
 def test_unknown_channel_and_other_contracts_are_ignored_by_name(protocol: FuturesProtocol) -> None:
-    assert protocol.received(push("ticker", {})) == [e.Ignored("push.ticker")]
-    assert protocol.received(push("deal", [DEAL], symbol="SOL_USDT")) == [e.Ignored("push.deal of another contract")]
+    assert protocol.receive(push("ticker", {})) == [e.Ignored("push.ticker")]
+    assert protocol.receive(push("deal", [DEAL], symbol="SOL_USDT")) == [e.Ignored("push.deal of another contract")]
 
 
 BAD = {
@@ -132,12 +132,12 @@ BAD = {
 @pytest.mark.parametrize("frame", BAD.values(), ids=BAD.keys())
 def test_frame_that_is_none_is_a_named_fault(protocol: FuturesProtocol, frame: str | bytes) -> None:
     with pytest.raises(FrameError):
-        protocol.received(frame)
+        protocol.receive(frame)
 
 
 @given(st.binary(max_size=200) | st.text(max_size=200))
 def test_nothing_that_is_received_is_a_bug_of_ours(frame: str | bytes) -> None:
     protocol = FuturesProtocol(SIZES)
-    protocol.subscribe([BTC], at=0)
+    protocol.subscribe([BTC])
     with suppress(FrameError):
-        protocol.received(frame)
+        protocol.receive(frame)
