@@ -20,7 +20,7 @@ from streams.operate.stack.settings import PROJECT_FOLDER
 
 PREFIX = "CDB_"
 # Other parts' own names: the stack's, and switches of the test suite.
-FOREIGN_PREFIXES = (STACK_PREFIX, "CDB_ALERT_", "CDB_REQUIRE_", "CDB_TEST_")
+FOREIGN_PREFIXES = (STACK_PREFIX, "CDB_ALERT_", "CDB_MEXC_", "CDB_REQUIRE_", "CDB_TEST_")
 
 OFFLINE = "none"
 # What names such as these hold is never shown, whatever is wrong with it.
