@@ -1,0 +1,1 @@
+"""MEXC as a server on loopback: its websockets and REST, driven by a simulated or recorded market, with its limits and its faults."""
