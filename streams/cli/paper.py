@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import threading
 import time
@@ -56,6 +57,7 @@ from streams.operate.prepare import prepare
 from streams.operate.reconcile import Report, reconcile
 from streams.operate.runtime import STAGES, Runtime, open_runtime
 from streams.operate.stack.settings import Endpoints
+from streams.operate.targets import asked
 from streams.replay.summary import Summary, summary_of
 from streams.replay.verification.verify import Verdict, verify
 
@@ -132,7 +134,8 @@ def _run(context: typer.Context, ask: Ask, settings: SessionSettings, *, speed: 
         place = Place(endpoints.bootstrap, endpoints.ccompat_url, stack.settings.data_folder / "sessions" / settings.session)
         running = PaperSession(runtime, settings, place, speed=speed, environment=environment_of(context))
         running.create(ask.start_time)
-        has_ended = _follow(running, console)
+        with asked(stack.settings.targets_folder, running.ports, pid=os.getpid()):
+            has_ended = _follow(running, console)
         ended = _verdicts(runtime, settings, endpoints, console)
         error = running.progress().error
     if as_json:

@@ -155,17 +155,19 @@ def register_command(context: typer.Context, as_json: AsJson = False, registry: 
 
 @app.command("why")
 def why_command(
-    field: Annotated[str, typer.Argument(metavar="FIELD", help="RECORD.FIELD, or FIELD for every record that has it.")],
+    field: Annotated[str, typer.Argument(metavar="FIELD", help="RECORD.FIELD, FIELD for every record that has it, or a metric.")],
     as_json: AsJson = False,
 ) -> None:
     """
-    Show who uses a field: stages and other readers, columns, views, dashboard panels, alert rules, tests.
+    Show who uses a field: stages and other readers, columns, views, dashboard panels, alert rules, tests; or who uses a metric.
 
     Examples:
 
         cdb schemas why Order.quantity
 
         cdb schemas why slippage_bps --json
+
+        cdb schemas why streams_decision_age_seconds
     """
     found = usage.uses(field)
     if as_json:

@@ -1,5 +1,6 @@
 """
-Who uses a field: readers as declared, the code that writes its record, columns and views, dashboard panels, alert rules, tests.
+Who uses a field: readers as declared, the code that writes its record, columns and views, dashboard panels, alert rules, tests; and
+who uses a metric: panels, rules, tests.
 
 Panels, rules and tests are found by looking for the name as a word, where the record or its table is named as well: better one too
 many than one too few. What of these is not there (an installation without tests) is not looked at.
@@ -19,6 +20,7 @@ from streams.contract.columns import columns, views
 from streams.contract.readers import readers
 from streams.domain.records import RECORDS
 from streams.errors import ConfigError
+from streams.metrics.catalogue import CATALOGUE
 
 ROOT = schemas.FOLDER.parent
 _ALERT = re.compile(r"^\s*- alert:\s*(?P<name>\S+)", re.MULTILINE)
@@ -35,10 +37,13 @@ class Use(NamedTuple):
 
 def uses(name: str, root: Path = ROOT) -> list[Use]:
     """
-    Every use of `Record.field`, or of `field` in each record that has it. `root`: where streams, deploy and tests are looked through.
+    Every use of `Record.field`, or of `field` in each record that has it, or of a metric of the catalogue. `root`: where streams, deploy
+    and tests are looked through.
 
-    Raises: ConfigError where there is no field of that name, or a dashboard is no JSON.
+    Raises: ConfigError where there is no field or metric of that name, or a dashboard is no JSON.
     """
+    if name in {metric.name for metric in CATALOGUE}:
+        return list(_uses_of_metric(name, root))
     return [use for record, field in _named(name) for use in _uses_of(record, field, root)]
 
 
@@ -51,8 +56,16 @@ def _named(name: str) -> list[tuple[str, str]]:
         return [(record, field)]
     found = [(each, path) for each, paths in there.items() for path in paths if name in (path, path.rpartition(".")[2])]
     if not found:
-        raise ConfigError(f"FIELD must be RECORD.FIELD or a field of some record, was {name}")
+        raise ConfigError(f"FIELD must be RECORD.FIELD, a field of some record, or a metric, was {name}")
     return found
+
+
+def _uses_of_metric(name: str, root: Path) -> Iterator[Use]:
+    """Panels and rules name a histogram by what it is made of as well."""
+    word = re.compile(rf"\b{re.escape(name)}(?:_bucket|_count|_sum)?\b")
+    yield from (Use(name, "panel", title, where) for title, where in _panels(root, word, word))
+    yield from (Use(name, "alert", title, where) for title, where in _alerts(root, word, word))
+    yield from (Use(name, "test", title, where) for title, where in _tests(root, word, word))
 
 
 def _uses_of(record: str, field: str, root: Path) -> Iterator[Use]:

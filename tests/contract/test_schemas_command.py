@@ -85,7 +85,7 @@ def test_file_that_is_no_record_of_avro_is_named(capsys: pytest.CaptureFixture[s
         (("release", "Order"), "schemas/Order.avsc must differ from version 1 to be released, was the same"),
         (("release", "Ordre"), "RECORD must be one of MarketData"),
         (("why", "Order.price"), "field of Order must be one of event_id"),
-        (("why", "nothing_of_the_kind"), "FIELD must be RECORD.FIELD or a field of some record, was nothing_of_the_kind"),
+        (("why", "nothing_of_the_kind"), "FIELD must be RECORD.FIELD, a field of some record, or a metric, was nothing_of_the_kind"),
         (("docs", "--out", "/dev/null/page.html"), "--out must be a file that can be written"),
         (("register", "--registry", "none"), "REGISTRY must be the address of a registry, was none"),
     ],
@@ -193,3 +193,14 @@ def test_registry_with_a_fault_or_a_foreign_schema_ends_with_2(
     capsys: pytest.CaptureFixture[str], broken_registry: Callable[[Answer], str], answer: Answer, message: str
 ) -> None:
     assert message in said(capsys, "register", "--registry", broken_registry(answer), code=2)
+
+
+def test_why_names_the_panels_and_alerts_that_ask_for_a_metric() -> None:
+    found = uses("streams_decision_age_seconds")
+    assert ("panel", "Pipeline: Decisions in time") in {(one.kind, one.user) for one in found}
+    assert {one.user for one in found if one.kind == "alert"} == {"DecisionsLateFast", "DecisionsLateSlow"}
+
+
+def test_why_names_the_panels_that_show_a_column() -> None:
+    found = {(one.kind, one.user) for one in uses("PortfolioSnapshot.daily_drawdown")}
+    assert ("panel", "Paper trading: Daily drawdown") in found
