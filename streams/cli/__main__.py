@@ -23,6 +23,7 @@ from streams.cli.later import later
 from streams.cli.options import Invocation, connection_of
 from streams.errors import StreamsError
 from streams.operate import leash
+from streams.operate.connection import Connection
 from streams.operate.logs import start_logging
 
 EXIT_BUG = 70
@@ -38,6 +39,8 @@ app = typer.Typer(
         "up": "streams.cli.stack:up",
         "down": "streams.cli.stack:down",
         "status": "streams.cli.stack:status",
+        "doctor": "streams.cli.doctor:doctor",
+        "env": "streams.cli.env:app",
         "worker": "streams.cli.worker:worker",
         "feed": "streams.cli.feed:feed",
         "timekeeper": "streams.cli.feed:timekeeper",
@@ -73,7 +76,8 @@ def start(
     """Paper trading for crypto on Apache Kafka, where every decision can be replayed byte for byte."""
     if end_with_input:
         leash.end_with_input()
-    connection = connection_of(context)
+    # Who asks what is wrong with the settings must not be turned away because of them.
+    connection = Connection() if context.invoked_subcommand == "env" else connection_of(context)
     form: Literal["human", "json"] = "json" if json_logs else connection.log_format
     start_logging(connection.log_level, form)
 

@@ -51,6 +51,7 @@ from streams.errors import ConfigError, FeedError
 from streams.exchange.pacing import speed_of
 from streams.log.layout import Layout
 from streams.operate import sessions
+from streams.operate.doctor.examination import must_be_able_to_start
 from streams.operate.paper import SETTLE_SECONDS_MAX, PaperSession, Place, SessionStuck
 from streams.operate.plan import Ask, going_on, settings_of
 from streams.operate.prepare import prepare
@@ -125,6 +126,7 @@ def paper(
 def _run(context: typer.Context, ask: Ask, settings: SessionSettings, *, speed: str, console: Console, as_json: bool) -> None:
     """The session from the stack's start to its verdicts."""
     stack = stack_of(context)
+    must_be_able_to_start(stack, environment_of(context))
     stack.up(report=lambda line: console.print(line, style="dim", highlight=False))
     endpoints = stack.endpoints()
     prepare(endpoints, lambda line: console.print(line, style="dim", highlight=False))

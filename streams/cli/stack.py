@@ -9,7 +9,9 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from streams.cli.options import stack_of
+from streams.cli.options import connection_of, environment_of, stack_of
+from streams.operate.doctor.examination import must_be_able_to_start
+from streams.operate.history import Entry, entries, newest
 from streams.operate.stack import PART_NAMES, WATCH_NAMES, PartState, PartStatus
 
 Parts = Annotated[str, typer.Option("--parts", metavar="PART,…", help=f"Only these, of: {', '.join((*PART_NAMES, *WATCH_NAMES))}.")]
@@ -31,7 +33,8 @@ def up(
     """
     Start what is not up; it stays up when this command ends.
 
-    Parts that others need come up with them. Ports and folders are chosen by CDB_STACK_… variables.
+    Parts that others need come up with them. Nothing starts where a setting, a port, a program or the disk forbids it.
+    Ports and folders are chosen by CDB_STACK_… variables.
 
     Examples:
 
@@ -43,7 +46,9 @@ def up(
 
         CDB_STACK_KAFKA_PORT=29092 cdb up
     """
-    stack_of(context).up([*_names(parts), *(WATCH_NAMES if watch else ())], report=typer.echo)
+    stack, names = stack_of(context), [*_names(parts), *(WATCH_NAMES if watch else ())]
+    must_be_able_to_start(stack, environment_of(context), names)
+    stack.up(names, report=typer.echo)
 
 
 def down(
@@ -70,23 +75,42 @@ def down(
 def status(
     context: typer.Context,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object for each part, for programs.")] = False,
+    history: Annotated[
+        bool, typer.Option("--history", help="All that checks and backups came to, the oldest first; exit code 0.")
+    ] = False,
 ) -> None:
     """
-    Show how each part is; exit code 1 if one of them is not healthy.
+    Show how each part is, what the last checks found and how old the last backup is; exit code 1 if a part is not healthy.
 
     Examples:
 
         cdb status
 
         cdb status --json | jq '.[].state'
+
+        cdb status --history --json | jq '.[] | select(.verdict == "NO-GO")'
     """
+    file = connection_of(context).history
+    if history:
+        _show_history(entries(file), as_json=as_json)
+        return
     found = stack_of(context).status()
     if as_json:
         typer.echo(json.dumps([each.model_dump(mode="json") for each in found], indent=2))
     else:
         Console().print(status_table(found))
+        for line in newest(file):
+            typer.echo(f"last {line.told()}")
     if any(each.state is not PartState.HEALTHY for each in found):
         raise typer.Exit(1)
+
+
+def _show_history(found: list[Entry], *, as_json: bool) -> None:
+    if as_json:
+        typer.echo(json.dumps([one.document() for one in found], indent=2))
+    else:
+        for one in found:
+            typer.echo(one.told())
 
 
 def status_table(parts: list[PartStatus]) -> Table:

@@ -50,6 +50,13 @@ class Connection(BaseModel):
     postgres: str | None = Field(None, description="postgresql://USER@HOST:PORT/DATABASE, without a password")
     postgres_password: SecretStr | None = None
     postgres_password_file: Path | None = Field(None, description="a file that holds the password alone")
+    connect: str | None = Field(None, pattern=r"^https?://\S+$", description="the http address of Kafka Connect")
+    alertmanager: str | None = Field(None, pattern=r"^https?://\S+$", description="the http address of Alertmanager")
+    health: str = Field(
+        "", pattern=r"^(https?://[^\s,]+(,https?://[^\s,]+)*)?$", description="http addresses of health pages with commas between"
+    )
+    backups: Path = Field(Path("backups"), description="a folder for backups, on another disk than the data where there is one")
+    history: Path = Field(PROJECT_FOLDER / ".stack" / "history.jsonl", description="a file for what checks and backups came to")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="DEBUG, INFO, WARNING or ERROR")
     log_format: Literal["human", "json"] = Field("human", description="human or json")
     timeout_seconds: float = Field(20.0, ge=6, le=300, description="6..300: after so long a broker counts as away")

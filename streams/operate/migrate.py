@@ -82,6 +82,18 @@ def migrate(dsn: str, folder: Path = MIGRATIONS_FOLDER) -> list[str]:
         raise DatabaseError(f"database cannot be migrated: {_reason(error)}") from error
 
 
+def pending(dsn: str, folder: Path = MIGRATIONS_FOLDER) -> list[str]:
+    """The names of the migrations that `migrate` would apply; changes nothing. Raises: as `migrate`."""
+    known = migrations(folder)
+    try:
+        with psycopg.connect(dsn, connect_timeout=CONNECT_SECONDS_MAX) as connection:
+            row = connection.execute("SELECT to_regclass('schema_migrations')").fetchone()
+            applied = _applied(connection, known) if row is not None and row[0] is not None else 0
+    except psycopg.Error as error:
+        raise DatabaseError(f"database cannot be asked for its migrations: {_reason(error)}") from error
+    return [f"{each.number:04}_{each.name}" for each in known[applied:]]
+
+
 def _applied(connection: psycopg.Connection, known: list[Migration]) -> int:
     """How many of the known migrations the database has, after checking that they are the same ones."""
     rows = connection.execute("SELECT number, name, checksum FROM schema_migrations ORDER BY number").fetchall()

@@ -48,7 +48,7 @@ class Stack:
         `report` gets one line for each step. Raises: StackError with one message for each part that failed; the others
         stay up, so that they can be looked at.
         """
-        wanted = self._with_needs(parts)
+        wanted = self.with_needs(parts)
         # Before the lock, which makes the folder: somebody else's stays as it is.
         manifest = datafolder.read_manifest(self.settings)
         if any(part.running() is None for part in wanted):
@@ -120,7 +120,8 @@ class Stack:
             raise ConfigError(f"parts must be of {', '.join(self.parts)}, was {', '.join(unknown) or 'nothing'}")
         return names
 
-    def _with_needs(self, parts: Iterable[str]) -> list[Part]:
+    def with_needs(self, parts: Iterable[str]) -> list[Part]:
+        """The parts and those they need, in the order of their start. Raises: ConfigError for a name that is none."""
         names = set(self._checked(parts))
         names |= {need for name in names for need in self.parts[name].needs}
         return [part for part in self.parts.values() if part.name in names]
