@@ -170,7 +170,7 @@ def test_reader_that_was_away_meets_a_gap_and_a_snapshot_and_then_the_market_as_
 
 
 def test_unknown_symbol_is_refused_with_those_there_are():
-    with pytest.raises(ConfigError, match="FEED_SYMBOLS must be among BTCUSDC, BTCUSDT, .* was LUNAUSDT"):
+    with pytest.raises(ConfigError, match="FEED_SYMBOLS must be among BTCUSDC, BTCUSDE, BTCUSDT, .* was LUNAUSDT"):
         SimulatedFeed(parameters(symbols=("BTCUSDT", "LUNAUSDT")))
 
 
