@@ -94,6 +94,7 @@ class InstrumentSpec(BaseModel):
     leverage_max: Annotated[Decimal, Field(ge=1, le=200)]
     tiers: tuple[TierSpec, ...] = ()
     risk_limit: RiskLimit | None = None  # in place of tiers
+    status: InstrumentStatus = InstrumentStatus.ONLINE
     valid_from: Annotated[int, Field(ge=0)]  # µs
     valid_to: int | None = None
     market: SimulatedMarket | None = None
@@ -137,7 +138,7 @@ class InstrumentSpec(BaseModel):
             tick_size=self.tick_size, lot_size=self.lot_size, quantity_min=self.quantity_min,
             notional_min=self.notional_min, contract_size=self.contract_size, maker_fee_rate=self.maker_fee_rate,
             taker_fee_rate=self.taker_fee_rate, leverage_max=self.leverage_max,
-            tiers=tiers_text(self.levels), status=InstrumentStatus.ONLINE,
+            tiers=tiers_text(self.levels), status=self.status,
             valid_from=self.valid_from, valid_to=self.valid_to,
         )  # fmt: skip
 
