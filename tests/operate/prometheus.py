@@ -92,7 +92,7 @@ def in_promql(text: str, values: dict[str, str]) -> str:
 def metric_names(query: str) -> set[str]:
     """The metrics that a query names: words that are no function, no label and no part of the language; of a histogram its own name."""
     query = re.sub(r'"[^"]*"', "", query)
-    query = re.sub(r"\{[^}]*\}|\[[^\]]*\]|\b(by|on|without|ignoring|group_left) *\([^)]*\)", " ", query)
+    query = re.sub(r"\{[^}]*\}|\[[^\]]*\]|\boffset \w+|\b(by|on|without|ignoring|group_left) *\([^)]*\)", " ", query)
     words = set(re.findall(r"\b[a-zA-Z_:][\w:]*\b(?! *\()", query)) - _WORDS
     histograms = {metric.name for metric in CATALOGUE if metric.kind == "histogram"}
     return {base if (base := re.sub(r"_(bucket|count|sum)$", "", word)) in histograms else word for word in words}
