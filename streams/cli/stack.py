@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from typing import Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
@@ -14,9 +15,16 @@ from streams.operate.doctor.examination import must_be_able_to_start
 from streams.operate.history import Entry, entries, newest
 from streams.operate.stack import PART_NAMES, WATCH_NAMES, PartState, PartStatus
 
+if TYPE_CHECKING:
+    from streams.operate.compose import Compose
+
 Parts = Annotated[str, typer.Option("--parts", metavar="PART,…", help=f"Only these, of: {', '.join((*PART_NAMES, *WATCH_NAMES))}.")]
 ALL_PARTS = ",".join(PART_NAMES)
 EVERY_PART = ",".join((*PART_NAMES, *WATCH_NAMES))
+Docker = Annotated[bool, typer.Option("--docker", help="The containers of docker-compose.kafka.yml, in place of processes.")]
+EnvFile = Annotated[
+    Path | None, typer.Option("--env-file", metavar="FILE", help="With --docker: variables for the compose file.", show_default=False)
+]
 STATE_STYLES = {
     PartState.HEALTHY: "green",
     PartState.NOT_ANSWERING: "yellow",
@@ -28,6 +36,8 @@ STATE_STYLES = {
 def up(
     context: typer.Context,
     parts: Parts = ALL_PARTS,
+    docker: Docker = False,
+    env_file: EnvFile = None,
     watch: Annotated[bool, typer.Option("--watch", help="Prometheus and Alertmanager too; alerts go to logs/alerts.log.")] = False,
 ) -> None:
     """
@@ -45,7 +55,12 @@ def up(
         cdb up --parts kafka,postgres
 
         CDB_STACK_KAFKA_PORT=29092 cdb up
+
+        cdb up --docker
     """
+    if docker:
+        _compose(env_file).up([] if parts == ALL_PARTS else _names(parts), report=typer.echo, build=env_file is None)
+        return
     stack, names = stack_of(context), [*_names(parts), *(WATCH_NAMES if watch else ())]
     must_be_able_to_start(stack, environment_of(context), names)
     stack.up(names, report=typer.echo)
@@ -57,6 +72,8 @@ def down(
     delete_data: Annotated[
         bool, typer.Option("--delete-data", help="End all parts and remove their data: every session and table.")
     ] = False,
+    docker: Docker = False,
+    env_file: EnvFile = None,
 ) -> None:
     """
     End the stack, or some of its parts; the data stay.
@@ -68,7 +85,12 @@ def down(
         cdb down --parts connect
 
         cdb down --delete-data
+
+        cdb down --docker
     """
+    if docker:
+        _compose(env_file).down(delete_data=delete_data)
+        return
     stack_of(context).down(_names(parts), delete_data=delete_data, report=typer.echo)
 
 
@@ -103,6 +125,13 @@ def status(
             typer.echo(f"last {line.told()}")
     if any(each.state is not PartState.HEALTHY for each in found):
         raise typer.Exit(1)
+
+
+def _compose(env_file: Path | None) -> Compose:
+    # Only here: most who start the stack have no Docker.
+    from streams.operate.compose import Compose  # noqa: PLC0415 (see above)
+
+    return Compose(environment_file=env_file)
 
 
 def _show_history(found: list[Entry], *, as_json: bool) -> None:

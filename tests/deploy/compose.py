@@ -21,7 +21,7 @@ CARRIED = {
     "tmpfs", "shm_size", "stop_signal", "entrypoint", "networks", "mem_limit", "pids_limit",
 }  # fmt: skip
 # Containers of a test are thrown away with their data, and started, restarted and removed by hand.
-NOT_CARRIED = {"build", "depends_on", "logging", "restart", "stop_grace_period", "volumes"}
+NOT_CARRIED = {"build", "container_name", "depends_on", "logging", "profiles", "restart", "stop_grace_period", "volumes"}
 
 _VARIABLE = re.compile(r"\$(?:(\$)|\{(\w+)(?::-([^}]*))?\})")
 

@@ -13,10 +13,10 @@ from tests.deploy import compose
 
 PARTS = {
     "cdb_kafka", "cdb_registry", "cdb_connect", "cdb_postgres", "cdb_prepare", "cdb_ws", "cdb_core", "cdb_risk", "cdb_execution",
-    "cdb_timekeeper", "cdb_prometheus", "cdb_alertmanager", "cdb_grafana",
+    "cdb_timekeeper", "cdb_prometheus", "cdb_alertmanager", "cdb_grafana", "cdb",
 }  # fmt: skip
-# One ends when its work is done, the other answers nothing: it ends when it cannot work.
-WITHOUT_HEALTH = {"cdb_prepare", "cdb_timekeeper"}
+# Two end when their work is done, the other answers nothing: it ends when it cannot work.
+WITHOUT_HEALTH = {"cdb_prepare", "cdb", "cdb_timekeeper"}
 SERVICES = compose.services({})
 
 each_service = pytest.mark.parametrize("service", SERVICES.values(), ids=SERVICES.keys())
@@ -127,3 +127,17 @@ def test_mounted_folders_are_there_and_only_read() -> None:
             if source.startswith("."):
                 assert (compose.PROJECT_FOLDER / source).is_dir(), volume
                 assert rest.endswith(":ro"), volume
+
+
+@each_service
+def test_service_has_a_bound_on_memory_and_processes(service: dict[str, Any]) -> None:
+    assert re.fullmatch(r"\d+[mg]", service["mem_limit"])
+    assert service["pids_limit"] > 0
+
+
+def test_containers_are_called_as_their_services() -> None:
+    """As the earlier system's were; a second cluster beside the first puts a word before each."""
+    names = {name: service.get("container_name") for name, service in SERVICES.items() if name != "cdb"}
+    assert names == {name: name for name in PARTS - {"cdb"}}
+    second = compose.services({"NAMES": "second-"})
+    assert second["cdb_kafka"]["container_name"] == "second-cdb_kafka"
