@@ -52,6 +52,16 @@ class VersionChain:
         self._broken = False
         self._held: deque[Diff] = deque(maxlen=held_max)
 
+    @property
+    def version(self) -> int | None:
+        """The version of the book, None where there is none."""
+        return self._version
+
+    @property
+    def reached(self) -> int | None:
+        """The newest version heard of, whether it is joined or held; None where there is none."""
+        return self._version if self._version is not None or not self._held else self._held[-1].update_id
+
     def on_diff(self, diff: Diff) -> BookChange:
         """The diff as the book takes it; one that is older than the snapshot changes nothing."""
         version = self._version

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from streams.domain.vocabulary import HISTORY
 from streams.errors import ConfigError, FeedError
-from streams.exchange.push import FundingNotice, Push
+from streams.exchange.push import FundingNotice, Push, Quiet
 from streams.exchange.wall import Wall
 from streams.exchange.writer import FeedWriter
 
@@ -73,14 +73,21 @@ class Runner:
         self.flushed_at = wall.monotonic()
         self._flushes = 0
 
-    def run(self, pushes: Iterable[Push | FundingNotice]) -> Outcome:
+    def run(self, pushes: Iterable[Push | FundingNotice | Quiet]) -> Outcome:
         """
-        A source that fails ends the session as one that ends: what came before is on the log, then the tail.
+        A source that fails ends the session as one that ends: what came before is on the log, then the tail. One that is told
+        to stop leaves it open.
 
         Raises: LogError, Fenced as the log.
         """
         try:
             for push in pushes:
+                if isinstance(push, Quiet):
+                    if self._wall.wait(0):
+                        self._writer.flush()
+                        return Outcome(ended=False)
+                    self._flush_quiet(push)
+                    continue
                 if not self._wait_for(push):
                     self._writer.flush()
                     return Outcome(ended=False)
@@ -106,6 +113,11 @@ class Runner:
                 self._note_flush()
             elif self._wall.wait(min(due_in, flush_in)):
                 return False
+
+    def _flush_quiet(self, quiet: Quiet) -> None:
+        if self._flush_age() >= (FLUSH_SECONDS_MIN if self._writer.pending else FLUSH_SECONDS_MAX):
+            self._writer.quiet(quiet.receive_time)
+            self._note_flush()
 
     def _flush_where_due(self) -> None:
         if self._pace is not None and self._flush_age() >= FLUSH_SECONDS_MIN:

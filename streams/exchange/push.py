@@ -68,10 +68,17 @@ class FundingNotice(msgspec.Struct, frozen=True, kw_only=True):
     rate: Decimal
     interval_hours: int
     settlement_time: int
+    provisional: bool = False  # the rate may still change: others for the same settlement follow, and the newest holds
+
+
+class Quiet(NamedTuple):
+    """A live source heard nothing until `receive_time`: time may be promised by it."""
+
+    receive_time: int
 
 
 class Feed(Protocol):
-    """A source of pushes: recorded files, candles, the simulated market, later an exchange's connections."""
+    """A source of pushes: recorded files, candles, the simulated market, an exchange's connections."""
 
     @property
     def kind(self) -> str: ...
@@ -83,9 +90,9 @@ class Feed(Protocol):
     def instruments(self) -> list[InstrumentSpec]:
         """What the symbols are, one for each."""
 
-    def pushes(self, after: Position | None = None, *, outage_until: int | None = None) -> Iterator[Push | FundingNotice]:
+    def pushes(self, after: Position | None = None, *, outage_until: int | None = None) -> Iterator[Push | FundingNotice | Quiet]:
         """
-        Every push and notice after `after` (None: from the start), by receive time.
+        Every push and notice after `after` (None: from the start), by receive time. A live source also says when nothing arrives.
 
         `outage_until`: while the feed was away the timekeeper moved time to there. A market that goes on without its
         reader skips to it, says that something is missing and begins with snapshots; a recording goes on where it was.

@@ -265,7 +265,10 @@ class FeedWriter:
         )  # fmt: skip
 
     def _funding(self, notice: FundingNotice, stamp: Stamp) -> Funding:
-        name = market_id(self.settings.session, notice.exchange, f"{notice.symbol}@funding", notice.settlement_time)
+        cause, number = f"{notice.symbol}@funding", notice.settlement_time
+        if notice.provisional:
+            cause, number = f"{notice.symbol}@funding@{number}", stamp.time
+        name = market_id(self.settings.session, notice.exchange, cause, number)
         return Funding(
             event_id=name, causation_id=name, correlation_id=name, session=self.settings.session, time=stamp.time,
             symbol=notice.symbol, rate=notice.rate, interval_hours=notice.interval_hours, settlement_time=notice.settlement_time,

@@ -14,7 +14,7 @@ from streams.exchange.candle_files import moment, read_candles
 from streams.exchange.candle_rules import SECOND, interval_of
 from streams.exchange.candle_series import count_of, load
 from streams.exchange.instruments import FOLDER
-from streams.exchange.push import Feed
+from streams.exchange.push import Feed, Quiet
 from streams.exchange.service import market_of
 from streams.operate.plan_candles import owned
 
@@ -61,4 +61,6 @@ def warmup_parameters(files: tuple[Path, ...], feed: FeedParameters, *, candle_s
 def _beginning(market: Feed) -> int:
     """The earliest moment (µs) that the feed's first push can be of."""
     first = next(iter(market.pushes()))
-    return first.receive_time if first.event_time is None else min(first.receive_time, first.event_time)
+    if isinstance(first, Quiet) or first.event_time is None:
+        return first.receive_time
+    return min(first.receive_time, first.event_time)

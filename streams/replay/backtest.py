@@ -13,7 +13,7 @@ from streams.domain.parameters import SessionSettings
 from streams.domain.records import Command, JournalEntry
 from streams.errors import ConfigError, FeedError
 from streams.exchange.pacing import Runner
-from streams.exchange.push import FundingNotice, Push
+from streams.exchange.push import FundingNotice, Push, Quiet
 from streams.exchange.service import feed_of
 from streams.exchange.wall import Wall
 from streams.exchange.writer import FeedWriter, source_of
@@ -107,6 +107,7 @@ def backtest(
 
     def fed() -> Iterator[Push | FundingNotice]:
         for push in feed.pushes():
+            assert not isinstance(push, Quiet), "a backtest has no live source"
             if given.broke_off is not None and writer.outputs_count >= given.broke_off.outputs_count:
                 return
             yield push

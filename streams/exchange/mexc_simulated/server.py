@@ -26,7 +26,7 @@ from streams.exchange.mexc_simulated.market import Bucket, MarketDriver
 from streams.exchange.mexc_simulated.settings import Settings
 from streams.exchange.mexc_simulated.spot_socket import SpotConnection
 from streams.exchange.mexc_simulated.truth import TruthLog
-from streams.exchange.push import Feed
+from streams.exchange.push import Feed, Quiet
 
 SHUTDOWN_SECONDS = 1.0
 
@@ -58,7 +58,8 @@ class SimulatedMexc:
         """Raises: OSError for a busy port; FeedError as the feed."""
         clock = ExchangeClock(start=self._start, speed=self._speed)
         truth, listing = TruthLog(self._truth), Listing(self._feed.instruments())
-        driver = MarketDriver(self._feed.pushes(), listing, clock, truth, history=self._history)
+        source = (push for push in self._feed.pushes() if not isinstance(push, Quiet))
+        driver = MarketDriver(source, listing, clock, truth, history=self._history)
         driver.warm()
         self.exchange = Exchange(self._settings, clock=clock, listing=listing, driver=driver, truth=truth, seed=self._seed)
         self._runner = web.AppRunner(_application(self.exchange), access_log=None, shutdown_timeout=SHUTDOWN_SECONDS)

@@ -1,0 +1,1 @@
+"""MEXC as a live feed, held against the simulated exchange."""
