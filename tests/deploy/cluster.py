@@ -25,6 +25,7 @@ from testcontainers.core.container import DockerContainer
 from testcontainers.core.network import Network
 from testcontainers.core.wait_strategies import HealthcheckWaitStrategy
 
+from streams.operate.alerting.channels import Channels, configuration
 from streams.operate.stack import Endpoints
 from streams.operate.stack.settings import free_ports
 from tests.deploy import compose
@@ -38,6 +39,7 @@ OWNER = "cdb.tests.pid"
 STOP_S = 30
 PORTS = (
     "KAFKA_PORT", "REGISTRY_PORT", "CONNECT_PORT", "POSTGRES_PORT", "FEED_PORT", "SIGNALS_PORT", "RISK_PORT", "EXECUTION_PORT",
+    "PROMETHEUS_PORT", "ALERTMANAGER_PORT",
 )  # fmt: skip
 
 # Its helper image could not be pulled; what it does is done here.
@@ -72,6 +74,7 @@ class Cluster:
         secrets_folder.chmod(0o700)
         self._password = secrets.token_urlsafe(16)
         (secrets_folder / "postgres_password").write_text(self._password)
+        (secrets_folder / "alertmanager").write_text(configuration(Channels()))
         self._secrets = secrets_folder
         free = [str(port) for port in free_ports(len(PORTS))]
         self.variables = {**image_variables, **dict(zip(PORTS, free, strict=True))}
@@ -158,6 +161,14 @@ class Cluster:
             container.with_volume_mapping(self._secrets / secret, f"/run/secrets/{secret}")
         for folder in service.get("tmpfs", ()):
             container.with_tmpfs_mount(folder)
+        for volume in service.get("volumes", ()):
+            source, target, *how = volume.split(":")
+            if source.startswith("."):
+                container.with_volume_mapping(compose.PROJECT_FOLDER / source, target, *how)
+            elif service.get("read_only"):
+                # What it keeps goes with the container; the image's own folder, which others write to, cannot be written to.
+                user, _, group = service["user"].partition(":")
+                container.with_tmpfs_mount(target, f"uid={user},gid={group}")
         carried = ("entrypoint", "user", "cap_drop", "security_opt", "read_only", "shm_size", "stop_signal", "mem_limit", "pids_limit")
         return container.with_kwargs(
             **{option: service[option] for option in carried if option in service},

@@ -2,7 +2,7 @@
 The compose file as data, so that tests start the very services that it describes: image, user, command, settings, health check.
 
 Read as far as this one file goes: variables with defaults, anchors, and short ports; an option that is not carried over to the
-test's containers (volumes, restarts, logging) stands in `NOT_CARRIED`, and an unknown one fails.
+test's containers (restarts, logging) stands in `NOT_CARRIED`, and an unknown one fails.
 """
 
 from __future__ import annotations
@@ -19,9 +19,10 @@ COMPOSE_FILE = PROJECT_FOLDER / "docker-compose.kafka.yml"
 CARRIED = {
     "image", "user", "command", "environment", "ports", "secrets", "healthcheck", "cap_drop", "security_opt", "read_only",
     "tmpfs", "shm_size", "stop_signal", "entrypoint", "networks", "mem_limit", "pids_limit",
+    "volumes",
 }  # fmt: skip
 # Containers of a test are thrown away with their data, and started, restarted and removed by hand.
-NOT_CARRIED = {"build", "container_name", "depends_on", "logging", "profiles", "restart", "stop_grace_period", "volumes"}
+NOT_CARRIED = {"build", "container_name", "depends_on", "logging", "profiles", "restart", "stop_grace_period"}
 
 _VARIABLE = re.compile(r"\$(?:(\$)|\{(\w+)(?::-([^}]*))?\})")
 

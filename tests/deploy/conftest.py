@@ -13,15 +13,20 @@ from tests.deploy.cluster import Cluster, engine_lack, images
 REQUIRE = "CDB_REQUIRE_DOCKER"
 
 
-# Gone after the last test of this folder: they are a gigabyte.
-@pytest.fixture(scope="package")
-def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
-    """Broker, registry, Connect and Postgres, healthy."""
+def require_engine() -> None:
+    """Skips, or fails where CI says so, without an engine."""
     lack = engine_lack()
     if lack is not None:
         if os.environ.get(REQUIRE) == "1":
             pytest.fail(f"{REQUIRE}=1, but {lack}", pytrace=False)
         pytest.skip(lack)
+
+
+# Gone after the last test of this folder: they are a gigabyte.
+@pytest.fixture(scope="package")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    """Broker, registry, Connect and Postgres, healthy."""
+    require_engine()
     with Cluster(images("kafka", "registry", "postgres", "app"), tmp_path_factory.mktemp("secrets")) as cluster:
         cluster.start("cdb_postgres", "cdb_kafka", "cdb_registry", "cdb_connect")
         yield cluster
