@@ -59,6 +59,7 @@ app = typer.Typer(
         "sessions": "streams.cli.sessions:app",
         "replay": "streams.cli.replay:app",
         "schemas": "streams.cli.schemas:app",
+        "lag": "streams.cli.lag:lag",
         "dashboards": "streams.cli.dashboards:dashboards",
         "alerts": "streams.cli.alerts:app",
     }),

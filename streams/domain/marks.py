@@ -133,3 +133,8 @@ def _depth(book: Book, notionals: Sequence[Decimal]) -> list[DepthStep]:
             if walk.quantity:
                 steps.append(DepthStep(side, notional, walk.average_price, walk.quantity))
     return steps
+
+
+def mark_deviation(price: Decimal, mark: Decimal) -> Decimal:
+    """How far a price is from the mark, as a fraction of it without sign: 0.01 is one per cent. `mark` above 0."""
+    return quotient(abs(price - mark), mark)

@@ -7,6 +7,7 @@ Built from an explicit mapping of `CDB_…` names; only the command line reads t
 from __future__ import annotations
 
 from collections.abc import Mapping
+from decimal import Decimal
 from pathlib import Path
 from typing import Literal
 
@@ -64,6 +65,12 @@ class Connection(BaseModel):
     behind_seconds_max: float | None = Field(
         None, gt=0, description="above 0: a live session's frontier so far behind the wall clock is unhealthy"
     )
+
+    fill_mark_deviation_max: Decimal = Field(
+        Decimal("0.01"), gt=0, le=1,
+        description="above 0, at most 1: a fill further from the mark at its time, as a fraction of it, raises an alert",
+    )
+    lag_round_seconds: float = Field(2.0, ge=0.5, le=60, description="0.5..60: how often `cdb lag` looks")
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str], **chosen: str | None) -> Connection:

@@ -18,6 +18,7 @@ from streams.domain.parameters import SessionSettings
 from streams.log.codec import Codec
 from streams.log.interface import Log
 from streams.log.kafka import KafkaLog
+from streams.log.kafka_groups import KafkaGroups
 from streams.log.schema_ids import SchemaIds
 from streams.operate import sessions
 from streams.operate.connection import OFFLINE, Connection
@@ -49,6 +50,13 @@ def open_log(connection: Connection, *, client_id: str = "cdb", readers_kept: in
         credentials=connection.credentials(),
     ) as log:
         yield log
+
+
+def open_groups(connection: Connection, *, client_id: str) -> KafkaGroups:
+    """The consumer groups of a connection."""
+    return KafkaGroups(
+        connection.bootstrap, client_id=client_id, timeout_s=connection.timeout_seconds, credentials=connection.credentials()
+    )
 
 
 @contextmanager

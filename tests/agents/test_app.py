@@ -2,25 +2,33 @@
 
 import asyncio
 import threading
+import time
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from streams.agents.app import StageApp, StageSetup
+from streams.agents.service import WorkerService
+from streams.agents.turns import Stepped
 from streams.agents.watch import HealthLimits, Phase
 from streams.domain.parameters import FeedParameters, SessionSettings
+from streams.domain.records import Signal
 from streams.errors import Fenced
 from streams.exchange.service import FeedService
 from streams.exchange.wall import SystemWall
+from streams.log.batch import Emission
 from streams.log.codec import Codec, SchemaIds
 from streams.log.layout import Layout
 from streams.log.memory import MemoryLog
 from streams.log.worker import Worker
+from streams.metrics.catalogue import served_by
+from streams.metrics.made import Metrics
 from streams.operate import sessions
 from streams.operate.stack.settings import free_ports
 from streams.stages.contract import StageFactory
 from streams.stages.signals import SignalsStage
+from tests.contract.samples import sample
 
 START = 1_700_000_000_000_000
 CODEC = Codec.offline()
@@ -127,3 +135,37 @@ def test_worker_whose_slot_is_taken_ends_fenced() -> None:
 
     app = asyncio.run(story())
     assert app.watch.phase is Phase.FENCED
+
+
+@pytest.mark.parametrize(("behind_s", "counted"), [(0.2, 1), (90.0, 0), (-1.0, 0), (-5.0, 0)])
+def test_first_output_within_a_minute_of_the_clock_shows_a_live_session(behind_s: float, counted: int) -> None:
+    service = make_app(make_log()).worker_service
+    observed = ages_of(service, [behind_s])
+    assert len(observed) == counted
+
+
+def test_in_a_live_session_every_age_counts_however_old_and_a_clock_a_little_ahead_is_no_age() -> None:
+    service = make_app(make_log()).worker_service
+    assert ages_of(service, [0.2, 90.0, -1.0, -5.0]) == pytest.approx([0.2, 90.0, 0.0], abs=0.15)
+
+
+def ages_of(service: WorkerService, behind_s: list[float]) -> list[float]:
+    """What the histogram takes for signals made so long ago, each in a turn of its own."""
+    found: list[float] = []
+    metrics, codec = Metrics(served_by("stage"), {"session": "s", "stage": "signals"}), CODEC
+    worker = Worker(make_log(), SignalsStage, SETTINGS, codec, code_version="test")
+    total = 0.0
+    service._metrics = metrics
+    for behind in behind_s:
+        at = int((time.time() - behind) * 1_000_000)
+        signal = sample(Signal, session="s", time=at)
+        service._count_outputs(worker, Stepped(1, [Emission("signals", "main", codec.wire(signal), at, "")], []))
+        read = metrics.registry.get_sample_value
+        labels = {"session": "s", "stage": "signals"}
+        count, now = read("streams_signal_age_seconds_count", labels), read("streams_signal_age_seconds_sum", labels)
+        assert count is not None and now is not None
+        if count > len(found):
+            found.append(now - total)
+            total = now
+    worker.close()
+    return found

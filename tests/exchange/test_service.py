@@ -189,8 +189,13 @@ def test_live_feed_that_was_away_goes_on_at_the_present(tmp_path):
     assert newest_source(log, settings).live
     before = len(market_records(log, settings))
     later = FakeWall(T0 + 60 * SECOND)
-    make_service(log, settings, later, "1x").run()
-    new = market_records(log, settings)[before:]
+    back = make_service(log, settings, later, "1x")
+    back.run()
+    old, new = market_records(log, settings)[:before], market_records(log, settings)[before:]
+    # Missing is what lies between the last record before and the first after, the mean of both symbols.
+    missing = [(one.time - old[-1].time) / SECOND for one in new if one.gap]
+    assert len(missing) == 2 and min(missing) > 50
+    assert back.status().gap_seconds == pytest.approx(sum(missing) / 2)
     assert new[0].time > T0 + 60 * SECOND and new[0].gap and new[1].snapshot
     assert later.now() == pytest.approx(T0 + 120 * SECOND, abs=SECOND)
 

@@ -7,7 +7,7 @@ import pytest
 
 from streams.domain.parameters import FeedParameters, SessionSettings
 from streams.exchange.guard import refuse_second_feed
-from streams.exchange.service import FeedService
+from streams.exchange.service import FeedService, FeedStatus
 from streams.exchange.timekeeper import Timekeeper
 from streams.log.memory import MemoryLog
 from streams.operate.watchdog import log_duties, watch
@@ -36,12 +36,14 @@ def live_settings(**changed: object) -> SessionSettings:
     return SessionSettings(session="s", feed=FeedParameters.model_validate(fields))
 
 
-def feed_until(log: MemoryLog, settings: SessionSettings, wall: FakeWall, seconds: float) -> None:
+def feed_until(log: MemoryLog, settings: SessionSettings, wall: FakeWall, seconds: float) -> FeedStatus:
     """The feed lives until the wall clock shows `seconds`."""
     wall.stopped = False
     wall.at(seconds, wall.stop)
-    FeedService(log, CODEC, settings, wall, speed="1x", code_version="test").run()
+    service = FeedService(log, CODEC, settings, wall, speed="1x", code_version="test")
+    service.run()
     wall.stopped = False
+    return service.status()
 
 
 def keep(log: MemoryLog, settings: SessionSettings, wall: FakeWall) -> Timekeeper:
@@ -103,8 +105,10 @@ def test_returning_feed_takes_its_place_back_and_goes_on_above_the_last_time(log
     turns_until(keeper, wall, 70)
     kept_until = watermarks(log, settings)[-1]
     before = len(market_records(log, settings))
-    feed_until(log, settings, wall, 90)
+    status = feed_until(log, settings, wall, 90)
     new = market_records(log, settings)[before:]
+    # The timekeeper's promises are no market: what is missing began when the feed died.
+    assert status.gap_seconds == pytest.approx(61, abs=2)
     assert new[0].time > kept_until > T0 + 69 * SECOND
     for symbol in SYMBOLS:
         first, second = [record for record in new if record.symbol == symbol][:2]
