@@ -31,10 +31,12 @@ from streams.exchange.mexc.events import (
     Said,
     Subscription,
 )
-from streams.exchange.mexc.protocol import FRAME_BYTES_MAX, MICROSECONDS_IN_MS, MICROSECONDS_IN_SECOND, Subscriptions, within_size
+from streams.exchange.mexc.protocol import FRAME_BYTES_MAX, Subscriptions, within_size
+from streams.exchange.mexc.values import averaged, contracts, moment, name, price, rate, summed, whole
 
 # MEXC names no limit; this spreads 200 symbols with five kinds each over a handful of connections.
 SUBSCRIPTIONS_MAX = 200
+MS_IN_SECOND = 1000
 
 _GZIP = b"\x1f\x8b"
 _GZIP_WINDOW = 16 + zlib.MAX_WBITS
@@ -124,20 +126,20 @@ class FuturesProtocol:
 
     def receive(self, frame: str | bytes) -> list[Said]:
         within_size(frame)
-        raw = frame.encode() if isinstance(frame, str) else _unpacked(frame)
         try:
+            raw = frame.encode() if isinstance(frame, str) else _unpacked(frame)
             found = _decode_frame(raw)
             if found.channel.startswith("push."):
                 return [self._pushed(found)]
             return self._control(found.channel, found.data)
-        except (msgspec.MsgspecError, ValueError) as error:
-            # Also UnicodeDecodeError: text that is none.
-            raise FrameError(f"a frame must be JSON of MEXC's futures, was {raw[:80]!r}: {error}") from None
+        except (msgspec.MsgspecError, ValueError, RecursionError) as error:
+            # A ValueError is also text that is none.
+            raise FrameError(f"a frame must be JSON of MEXC's futures, was {frame[:80]!r}: {error}") from None
 
     def _control(self, channel: str, data: msgspec.Raw) -> list[Said]:
         said = msgspec.json.decode(data)
         if channel == "pong":
-            return [Pong(said * MICROSECONDS_IN_MS if isinstance(said, int) else None)]
+            return [Pong(moment(said, "data") if isinstance(said, int) else None)]
         if channel == "rs.error":
             named = [one for one in self.subscriptions.waiting() if one.symbol in _words(str(said))]
             return [self.subscriptions.refused(one, str(said)) for one in named] or [Ignored("rs.error without a contract of ours")]
@@ -152,21 +154,22 @@ class FuturesProtocol:
         kind, size = _KINDS.get(frame.channel.removeprefix("push.")), self._sizes.get(frame.symbol)
         if kind is None or size is None:
             return Ignored(frame.channel[:40] if kind is None else f"{frame.channel} of another contract")
-        head: dict[str, Any] = {"symbol": frame.symbol, "event_time": frame.ts * MICROSECONDS_IN_MS if frame.ts is not None else None}
+        head: dict[str, Any] = {"symbol": frame.symbol, "event_time": moment(frame.ts, "ts") if frame.ts is not None else None}
         match kind:
             case Kind.DEALS:
                 deals = _decode_deals(frame.data)
                 return Deals(**head, trades=[_trade(one, size) for one in (deals if isinstance(deals, list) else [deals])])
             case Kind.DEPTH:
                 depth = _decode_depth(frame.data)
+                version = whole(depth.version, "version")
                 bids, asks = _levels(depth.bids, size), _levels(depth.asks, size)
-                return DepthChange(**head, previous=depth.version - 1, version=depth.version, bids=bids, asks=asks)
+                return DepthChange(**head, previous=version - 1, version=version, bids=bids, asks=asks)
             case Kind.KLINE:
                 return _kline(_decode_kline(frame.data), size, head)
             case Kind.FAIR_PRICE:
-                return FairPrice(**head, price=_decode_price(frame.data).price)
+                return FairPrice(**head, price=averaged(_decode_price(frame.data).price, "price"))
             case Kind.INDEX_PRICE:
-                return IndexPrice(**head, price=_decode_price(frame.data).price)
+                return IndexPrice(**head, price=averaged(_decode_price(frame.data).price, "price"))
             case _:
                 return _funding(_decode_funding(frame.data), head)
 
@@ -198,33 +201,30 @@ def _trade(deal: _Deal, size: Decimal) -> Trade:
     side = _SIDES.get(deal.T)
     if side is None:
         raise FrameError(f"T must be 1 or 2, was {deal.T}")
+    quantity = contracts(deal.v, size, "v")
+    if not quantity:
+        raise FrameError(f"v must be above 0, was {deal.v}")
     return Trade(
-        trade_id=str(deal.i), price=_from_zero(deal.p), quantity=_from_zero(deal.v) * size, aggressor=side, time=deal.t * MICROSECONDS_IN_MS
+        trade_id=name(str(deal.i), "i"), price=price(deal.p, "p"), quantity=quantity, aggressor=side, time=moment(deal.t, "t")
     )
 
 
 def _levels(levels: Iterable[tuple[Decimal, ...]], size: Decimal) -> list[Level]:
     # One of fewer values is a ValueError, and so no frame of MEXC's.
-    return [Level(_from_zero(price), _from_zero(contracts) * size) for price, contracts, *_ in levels]
+    return [Level(price(at), contracts(number, size, "contracts")) for at, number, *_ in levels]
 
 
 def _kline(kline: _Kline, size: Decimal, head: dict[str, Any]) -> Kline | Ignored:
     if kline.interval != "Min1":
         return Ignored(f"kline of {kline.interval[:20]}")
     return Kline(
-        **head, start=kline.t * MICROSECONDS_IN_SECOND, open=kline.o, high=kline.h, low=kline.l, close=kline.c, volume=kline.q * size,
-        amount=kline.a,
+        **head, start=moment(kline.t * MS_IN_SECOND, "t"), open=summed(kline.o, "o"), high=summed(kline.h, "h"), low=summed(kline.l, "l"),
+        close=summed(kline.c, "c"), volume=contracts(kline.q, size, "q"), amount=summed(kline.a, "a"),
     )  # fmt: skip
 
 
 def _funding(funding: _Funding, head: dict[str, Any]) -> FundingRate:
-    rate = funding.rate if funding.rate is not None else funding.fundingRate
-    if rate is None:
+    said = funding.rate if funding.rate is not None else funding.fundingRate
+    if said is None:
         raise FrameError("push.funding.rate must have rate or fundingRate, had neither")
-    return FundingRate(**head, rate=rate, settlement_time=funding.nextSettleTime * MICROSECONDS_IN_MS)
-
-
-def _from_zero(value: Decimal) -> Decimal:
-    if not value.is_finite() or value < 0:
-        raise FrameError(f"prices and quantities must be from 0, was {value}")
-    return value
+    return FundingRate(**head, rate=rate(said, "rate"), settlement_time=moment(funding.nextSettleTime, "nextSettleTime"))

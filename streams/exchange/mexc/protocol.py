@@ -10,17 +10,15 @@ How long one may stay ASKED is the connection's matter. A table belongs to one c
 """
 
 from collections.abc import Iterable
-from decimal import Decimal, InvalidOperation
 from enum import StrEnum
 from typing import NamedTuple, Protocol
 
 from streams.errors import FrameError
 from streams.exchange.mexc.events import Acknowledged, Kind, Market, Refused, Said, Subscription
 
-# A depth snapshot of some thousand levels is 300 kB; nothing that a websocket of MEXC sends is larger.
-FRAME_BYTES_MAX = 1 << 20
-MICROSECONDS_IN_MS = 1000
-MICROSECONDS_IN_SECOND = 1_000_000
+# A depth snapshot of some thousand levels is 300 kB; nothing that a websocket of MEXC sends is larger. What a frame says is one record,
+# at most twice its size, and the log takes records of up to 1 MiB.
+FRAME_BYTES_MAX = 1 << 19
 
 
 class State(StrEnum):
@@ -84,24 +82,6 @@ class MexcProtocol(Protocol):
 
     def receive(self, frame: str | bytes) -> list[Said]:
         """What a frame says. Raises: FrameError where it is none of this protocol's."""
-
-
-def number(text: str, what: str) -> Decimal:
-    """A price or quantity from 0, exactly as sent. Raises: FrameError."""
-    try:
-        value = Decimal(text)
-    except InvalidOperation:
-        raise FrameError(f"{what} must be a number, was {text[:40]!r}") from None
-    if not value.is_finite() or value < 0:
-        raise FrameError(f"{what} must be a number from 0, was {text[:40]!r}")
-    return value
-
-
-def whole(text: str, what: str) -> int:
-    """A version or time as text. Raises: FrameError."""
-    if not text.isascii() or not text.isdecimal() or len(text) > 18:
-        raise FrameError(f"{what} must be a whole number, was {text[:40]!r}")
-    return int(text)
 
 
 def within_size(frame: str | bytes) -> None:

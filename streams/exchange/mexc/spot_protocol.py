@@ -8,7 +8,6 @@ Replies to a ping come in any case of letters. Deals of before June 2026 have no
 import json
 import re
 from collections.abc import Iterable, Iterator
-from decimal import Decimal
 from typing import Any, Literal
 
 from google.protobuf.message import DecodeError as ProtobufError
@@ -29,14 +28,17 @@ from streams.exchange.mexc.events import (
     Said,
     Subscription,
 )
-from streams.exchange.mexc.protocol import MICROSECONDS_IN_MS, MICROSECONDS_IN_SECOND, Subscriptions, number, whole, within_size
+from streams.exchange.mexc.protocol import Subscriptions, within_size
+from streams.exchange.mexc.values import moment, name, price, quantity, summed, traded, whole
 from streams.exchange.mexc.wire import mexc_spot_pb2
 
 SUBSCRIPTIONS_MAX = 30
 # One request may name several channels; MEXC's own examples have few, and a refusal of one is told by name.
 CHANNELS_A_REQUEST = 10
+MS_IN_SECOND = 1000
 
 _SIDES = {1: Side.BUY, 2: Side.SELL}
+_NOBODY = {"", "0"}  # a side of the book that is empty
 _CHANNEL = re.compile(r"spot@[A-Za-z0-9_.@]+")
 _NAMES = {
     Kind.DEALS: "spot@public.aggre.deals.v3.api.pb@{interval}@{symbol}",
@@ -89,7 +91,7 @@ class SpotProtocol:
     def _control(self, text: str) -> list[Said]:
         try:
             said = json.loads(text)
-        except ValueError:
+        except (ValueError, RecursionError):
             raise FrameError(f"control must be JSON, was {text[:80]!r}") from None
         if not isinstance(said, dict):
             raise FrameError(f"control must be an object, was {text[:80]!r}")
@@ -122,7 +124,7 @@ def _pushed(frame: bytes) -> Event | Ignored:
     if not push.symbol:
         raise FrameError(f"market data must name its symbol, was without on {push.channel[:80]!r}")
     sent = push.send_time or push.create_time
-    head = {"symbol": push.symbol, "event_time": sent * MICROSECONDS_IN_MS if sent else None}
+    head = {"symbol": push.symbol, "event_time": moment(sent, "sendTime") if sent else None}
     said: Event | Ignored = make(getattr(push, str(body)), head)
     return said
 
@@ -137,15 +139,17 @@ def _trades(deals: Iterable[mexc_spot_pb2.Deal]) -> Iterator[Trade]:
         if side is None:
             raise FrameError(f"tradeType must be 1 or 2, was {deal.trade_type}")
         yield Trade(
-            trade_id=deal.trade_id, price=number(deal.price, "price"), quantity=number(deal.quantity, "quantity"), aggressor=side,
-            time=deal.time * MICROSECONDS_IN_MS,
+            trade_id=name(deal.trade_id, "tradeId"), price=price(deal.price), quantity=traded(deal.quantity), aggressor=side,
+            time=moment(deal.time, "time"),
         )  # fmt: skip
 
 
-def _book_ticker(body: mexc_spot_pb2.AggreBookTicker, head: dict[str, Any]) -> BookTicker:
+def _book_ticker(body: mexc_spot_pb2.AggreBookTicker, head: dict[str, Any]) -> BookTicker | Ignored:
+    if body.bid_price in _NOBODY or body.ask_price in _NOBODY:
+        return Ignored("book ticker of one side")
     return BookTicker(
-        **head, bid=number(body.bid_price, "bidPrice"), bid_quantity=number(body.bid_quantity, "bidQuantity"),
-        ask=number(body.ask_price, "askPrice"), ask_quantity=number(body.ask_quantity, "askQuantity"),
+        **head, bid=price(body.bid_price, "bidPrice"), bid_quantity=quantity(body.bid_quantity, "bidQuantity"),
+        ask=price(body.ask_price, "askPrice"), ask_quantity=quantity(body.ask_quantity, "askQuantity"),
         version=whole(body.version, "version") if body.version else None,
     )  # fmt: skip
 
@@ -162,19 +166,17 @@ def _limit_depth(body: mexc_spot_pb2.LimitDepths, head: dict[str, Any]) -> Depth
 
 
 def _levels(levels: Iterable[mexc_spot_pb2.Level]) -> list[Level]:
-    return [Level(number(one.price, "price"), number(one.quantity, "quantity")) for one in levels]
+    return [Level(price(one.price), quantity(one.quantity)) for one in levels]
 
 
 def _kline(body: mexc_spot_pb2.Kline, head: dict[str, Any]) -> Kline | Ignored:
     if body.interval != "Min1":
         return Ignored(f"kline of {body.interval[:20]}")
 
-    def of(text: str) -> Decimal:
-        return number(text, "kline")
-
     return Kline(
-        **head, start=body.window_start * MICROSECONDS_IN_SECOND, open=of(body.opening_price), high=of(body.highest_price),
-        low=of(body.lowest_price), close=of(body.closing_price), volume=of(body.volume), amount=of(body.amount),
+        **head, start=moment(body.window_start * MS_IN_SECOND, "windowStart"), open=summed(body.opening_price, "openingPrice"),
+        high=summed(body.highest_price, "highestPrice"), low=summed(body.lowest_price, "lowestPrice"),
+        close=summed(body.closing_price, "closingPrice"), volume=summed(body.volume, "volume"), amount=summed(body.amount, "amount"),
     )  # fmt: skip
 
 

@@ -107,6 +107,13 @@ def test_book_ticker_has_a_version_since_june_2026(protocol: SpotProtocol, versi
     )
 
 
+@pytest.mark.parametrize(("bid", "ask"), [("", "1"), ("1", ""), ("0", "1")])
+def test_book_ticker_of_a_book_with_an_empty_side_is_ignored_by_name(protocol: SpotProtocol, bid: str, ask: str) -> None:
+    body = wire.AggreBookTicker(bid_price=bid, bid_quantity="0", ask_price=ask, ask_quantity="0")
+    frame = spot("spot@public.aggre.bookTicker.v3.api.pb@10ms@BTCUSDT", aggre_book_ticker=body)
+    assert protocol.receive(frame) == [e.Ignored("book ticker of one side")]
+
+
 def test_kline_s_window_is_told_in_microseconds(protocol: SpotProtocol) -> None:
     body = wire.Kline(interval="Min1", window_start=60, opening_price="1", closing_price="2", highest_price="3", lowest_price="0.5",
                       volume="10", amount="15", window_end=120)  # fmt: skip
@@ -132,6 +139,17 @@ BAD = {
     "side": deals(deal("1", "1", trade_type=3)),
     "version": spot(DEPTH, aggre_depths=wire.AggreDepths(from_version="x", to_version="1")),
     "versions": spot(DEPTH, aggre_depths=wire.AggreDepths(from_version="2", to_version="1")),
+    "exponent": deals(deal("1e999999999", "1")),
+    "places": deals(deal("0.0000000000001", "1")),
+    "too dear": deals(deal("1000000001", "1")),
+    "no price": deals(deal("0", "1")),
+    "nothing traded": deals(deal("1", "0")),
+    "before 1970": deals(deal("1", "1", time=-1)),
+    "after 9999": deals(deal("1", "1", time=1 << 62)),
+    "sent before 1970": spot(DEALS, sent=-1, aggre_deals=wire.AggreDeals()),
+    "long id": deals(deal("1", "1", trade_id="7" * 65)),
+    "id of no letters": deals(deal("1", "1", trade_id="7\x00")),
+    "deep": "[" * 100_000,
     "large": b"\x0a" * (FRAME_BYTES_MAX + 1),
     "text": "pong",
     "list": "[]",
