@@ -70,8 +70,8 @@ class StageApp(faust.App):
         self.watch = Watch(setup.session, setup.stage, setup.limits)
         self.metrics = Metrics(served_by("stage"), {"session": setup.session, "stage": setup.stage})
         self.worker_service = WorkerService(
-            self, setup.open_worker, watch=self.watch, metrics=self.metrics, counted=agents.COUNTED, count=agents.count, aged=agents.aged,
-            show=getattr(agents, "show", None),
+            self, setup.open_worker, watch=self.watch, metrics=self.metrics, counted=agents.COUNTED, count=agents.count,
+            aged=agents.aged, told=agents.told, show=getattr(agents, "show", None),
         )
         self.pages = Pages(self.watch, self.metrics, host=setup.host, port=setup.port)
         self.agent(self.worker_service.channel, name=setup.stage)(agents.agent)

@@ -22,6 +22,13 @@ def count(metrics: Metrics, record: Record) -> None:
         metrics.count(FILLS)
 
 
+def told(record: Record) -> str:
+    """An answer to an order in words, for the log."""
+    assert isinstance(record, OrderResult)
+    what = f"{record.status.value} {record.side.value} {record.symbol} for {record.account}, order {record.order_id}"
+    return f"{what}: {record.quantity} at {record.price}" if record.quantity > 0 else f"{what}: {record.reason or 'nothing filled'}"
+
+
 def aged(record: Record) -> Aged | None:
     """A fill, by the time of the market record on which the order was decided."""
     assert isinstance(record, OrderResult)

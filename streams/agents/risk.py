@@ -23,6 +23,17 @@ def count(metrics: Metrics, record: Record) -> None:
         metrics.count(ALERTS, record.level.value, record.code)
 
 
+def told(record: Record) -> str:
+    """A decision or an alert in words, for the log."""
+    if isinstance(record, Alert):
+        return f"alert {record.level.value} {record.code} of {record.account}: {record.message}"
+    assert isinstance(record, Order)
+    asked = f"{record.side.value} {record.symbol} of {record.strategy} for {record.account}"
+    if record.approved:
+        return f"approved {asked}: {record.quantity} as {record.order_type.value}"
+    return f"refused {asked}: {record.rejection_code}, was {record.measured}, limit {record.limit}"
+
+
 def aged(record: Record) -> Aged | None:
     """A decision, by the time of the market that it was made on."""
     return Aged(DECISION_AGE, record.time) if isinstance(record, Order) else None

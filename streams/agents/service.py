@@ -6,6 +6,7 @@ must not skip a record, and after a fault of the world the log says where to go 
 """
 
 import asyncio
+import logging
 import queue
 import threading
 import time
@@ -44,6 +45,8 @@ AHEAD_S_MAX = 2.0
 
 Result = TypeVar("Result")
 
+logger = logging.getLogger(__name__)
+
 
 class WorkerThread:
     """One thread that makes calls in order. A daemon: a call that hangs in a library does not keep the process alive."""
@@ -71,7 +74,8 @@ class WorkerService(Service):
     """
     `open_worker` makes the worker, in the worker's thread; `count` counts one committed record of the topics in `counted`.
 
-    `aged` says for such a record when the market was that began it; `show` puts what a stage's tasks know into gauges.
+    `aged` says for such a record when the market was that began it, `told` what it says, for the log; `show` puts what a stage's
+    tasks know into gauges.
     """
 
     mundane_level = "debug"
@@ -79,6 +83,7 @@ class WorkerService(Service):
     def __init__(
         self, app: faust.App, open_worker: Callable[[], Worker], *, watch: Watch, metrics: Metrics,
         counted: tuple[str, ...], count: Callable[[Metrics, Record], None], aged: Callable[[Record], Aged | None],
+        told: Callable[[Record], str],
         show: Callable[[Metrics, Worker], None] | None = None,
     ) -> None:
         super().__init__()
@@ -88,7 +93,7 @@ class WorkerService(Service):
         self._open_worker = open_worker
         self._watch = watch
         self._metrics = metrics
-        self._counted, self._count, self._aged, self._shown = frozenset(counted), count, aged, show
+        self._counted, self._count, self._aged, self._told, self._shown = frozenset(counted), count, aged, told, show
         self._live = False
         self._thread = WorkerThread(f"{watch.stage}-worker")
         self._pending: asyncio.Future[Stepped] | None = None
@@ -182,6 +187,7 @@ class WorkerService(Service):
             if emission.topic in self._counted:
                 record = worker.codec.decode(emission.value)
                 self._count(metrics, record)
+                logger.info("%s", self._told(record), extra={"event_id": record.event_id, "correlation_id": record.correlation_id})
                 self._measure_age(self._aged(record), wall)
         for topic, number in by_topic.items():
             metrics.count(m.OUTPUTS, topic, by=number)

@@ -22,6 +22,12 @@ def count(metrics: Metrics, record: Record) -> None:
     metrics.count(SIGNALS, record.strategy, record.side.value)
 
 
+def told(record: Record) -> str:
+    """A signal in words, for the log."""
+    assert isinstance(record, Signal)
+    return f"signal {record.side.value} {record.symbol} at {record.price} of {record.strategy} for {record.account}: {record.reason}"
+
+
 def aged(record: Record) -> Aged | None:
     """A signal, by the time of the market that it was made on."""
     assert isinstance(record, Signal)

@@ -11,6 +11,7 @@ runner's matter (`streams.exchange.pacing`); no record's bytes depend on it.
 written, which is their canonical order. Instruments come first, with the time before the first push's.
 """
 
+import logging
 from collections.abc import Iterable
 from typing import Literal, NamedTuple
 
@@ -37,6 +38,8 @@ JOURNAL_KEY = f"{STAGE}-{TASK}".encode()
 Role = Literal["feed", "timekeeper"]
 MICROSECONDS_IN_MS = 1000
 MICROSECONDS_IN_SECOND = 1_000_000
+
+logger = logging.getLogger(__name__)
 
 
 class SymbolSource(msgspec.Struct):
@@ -177,7 +180,11 @@ class FeedWriter:
             if isinstance(push, FundingNotice):
                 self._add("funding", push.symbol, push.symbol, self._funding(push, stamp))
             else:
-                self._add("market_data", push.symbol, push.symbol, self._record(push, stamp))
+                record = self._record(push, stamp)
+                self._add("market_data", push.symbol, push.symbol, record)
+                if logger.isEnabledFor(logging.DEBUG):
+                    ids = {"event_id": record.event_id, "correlation_id": record.correlation_id}
+                    logger.debug("market of %s at %d: %d trades", push.symbol, record.time, len(push.trades), extra=ids)
                 self.source.symbols[push.symbol].sequence += 1
                 self.counters.count(push, stamp, seen_until=self._seen_until)
         except ValueError as error:
