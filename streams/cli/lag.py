@@ -6,7 +6,7 @@ import asyncio
 import errno
 import json
 import time
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
@@ -16,11 +16,14 @@ from streams.cli.feed import stop_on_signals
 from streams.cli.lag_view import History, lag_table
 from streams.cli.options import Bootstrap, Host, Postgres, Registry, connection_of
 from streams.errors import ConfigError, StackError
-from streams.exchange.wall import SystemWall
+from streams.exchange.wall import SystemWall, Wall
 from streams.operate import sessions
 from streams.operate.connection import Connection
 from streams.operate.lag.measured import Behind, Lag
 from streams.operate.runtime import Runtime, open_groups, open_runtime, session_settings
+
+if TYPE_CHECKING:
+    from streams.operate.machine import Machine
 
 READERS_KEPT = 4
 
@@ -47,7 +50,7 @@ def lag(
     Where a stage stands in the partitions that its group does not hold, its journal says. How often it looks is CDB_LAG_ROUND_SECONDS.
 
     With --serve also: accounts and strategies, fills further from the mark than CDB_FILL_MARK_DEVIATION_MAX, and, where Postgres is
-    known, rows that the sink left out.
+    known, rows that the sink left out; and of the machine what CDB_DISKS, CDB_CERTIFICATES, CDB_TIME_SERVER and CDB_CONNECT name.
 
     Examples:
 
@@ -101,6 +104,18 @@ def _watch(measured: Lag, seconds: float) -> None:
                 return
 
 
+def _machine(connection: Connection, wall: Wall) -> Machine:
+    from streams.operate.doctor.clock import TimeServer  # noqa: PLC0415 (see below)
+    from streams.operate.machine import Machine  # noqa: PLC0415 (see below)
+    from streams.operate.sink import Sink  # noqa: PLC0415 (see below)
+
+    return Machine(
+        wall, disks=connection.disk_folders(), certificates=connection.certificate_files(),
+        sink=None if connection.connect is None else Sink(connection.connect),
+        time_server=None if connection.time_server is None else TimeServer(connection.time_server),
+    )  # fmt: skip
+
+
 def _serve(runtime: Runtime, connection: Connection, measured: Lag, names: list[str], host: str, port: int) -> None:
     # Only here: the web server and the client of Postgres take a while to import, and a table needs neither.
     from streams.operate.lag.exporter import Exporter, LagPart, Part, serve  # noqa: PLC0415 (see above)
@@ -109,14 +124,15 @@ def _serve(runtime: Runtime, connection: Connection, measured: Lag, names: list[
     from streams.operate.lag.standing import Standing  # noqa: PLC0415 (see above)
 
     log, codec, dsn = runtime.log, runtime.codec, connection.postgres_dsn()
-    parts: list[Part] = [LagPart(measured)]
+    wall = SystemWall(stop_on_signals())
+    parts: list[Part] = [LagPart(measured), _machine(connection, wall)]
     for name in names:
         settings = session_settings(runtime, name)
         parts.append(Standing(log, codec, settings, sessions.manifest(log, codec, name)))
         parts.append(FillWatch(log, codec, settings, connection.fill_mark_deviation_max))
         if dsn is not None:
             parts.append(Parity(log, codec, settings, open_groups(connection, client_id="cdb-lag"), dsn))
-    exporter = Exporter(parts, SystemWall(stop_on_signals()), connection.lag_round_seconds)
+    exporter = Exporter(parts, wall, connection.lag_round_seconds)
     try:
         asyncio.run(serve(exporter, host=host, port=port))
     except OSError as error:

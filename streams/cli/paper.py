@@ -57,7 +57,7 @@ from streams.operate.plan import Ask, going_on, settings_of
 from streams.operate.prepare import prepare
 from streams.operate.reconcile import Report, reconcile
 from streams.operate.runtime import STAGES, Runtime, open_runtime
-from streams.operate.stack.settings import Endpoints
+from streams.operate.stack.settings import Endpoints, StackSettings
 from streams.operate.targets import asked
 from streams.replay.summary import Summary, summary_of
 from streams.replay.verification.verify import Verdict, verify
@@ -134,7 +134,9 @@ def _run(context: typer.Context, ask: Ask, settings: SessionSettings, *, speed: 
     with open_runtime(connection, client_id="cdb-paper") as runtime:
         settings = _settings_on_log(runtime, ask) or settings
         place = Place(endpoints.bootstrap, endpoints.ccompat_url, stack.settings.data_folder / "sessions" / settings.session)
-        running = PaperSession(runtime, settings, place, speed=speed, environment=environment_of(context))
+        watched = stack.parts["prometheus"].running() is not None
+        environment = {**_surroundings(stack.settings, endpoints), **environment_of(context)}
+        running = PaperSession(runtime, settings, place, speed=speed, environment=environment, watched=watched)
         running.create(ask.start_time)
         with asked(stack.settings.targets_folder, running.ports, pid=os.getpid()):
             has_ended = _follow(running, console)
@@ -150,6 +152,17 @@ def _run(context: typer.Context, ask: Ask, settings: SessionSettings, *, speed: 
         raise FeedError(f"the feed of session {settings.session} ended early: {error}")
     if not (ended[1].equal and ended[2].equal):
         raise typer.Exit(1)
+
+
+def _surroundings(stack: StackSettings, endpoints: Endpoints) -> dict[str, str]:
+    """What a lag exporter beside the session is to look at, where nobody says otherwise."""
+    return {
+        "CDB_POSTGRES": f"postgresql://{endpoints.postgres_user}@{endpoints.postgres_host}:{endpoints.postgres_port}"
+        f"/{endpoints.postgres_database}",
+        "CDB_POSTGRES_PASSWORD_FILE": str(endpoints.secrets_folder / "postgres_password"),
+        "CDB_CONNECT": endpoints.connect_url,
+        "CDB_DISKS": str(stack.data_folder),
+    }
 
 
 def _settings_on_log(runtime: Runtime, ask: Ask) -> SessionSettings | None:

@@ -71,6 +71,11 @@ class Connection(BaseModel):
         description="above 0, at most 1: a fill further from the mark at its time, as a fraction of it, raises an alert",
     )
     lag_round_seconds: float = Field(2.0, ge=0.5, le=60, description="0.5..60: how often `cdb lag` looks")
+    disks: str = Field("", description="folders with commas between, one on each disk whose free part `cdb lag --serve` tells")
+    certificates: str = Field("", description="PEM files with commas between, whose ends `cdb lag --serve` tells")
+    time_server: str | None = Field(
+        None, pattern=r"^[^\s:]+(:\d{1,5})?$", description="HOST or HOST:PORT of a time server, by which `cdb lag --serve` tells the clock"
+    )
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str], **chosen: str | None) -> Connection:
@@ -106,6 +111,14 @@ class Connection(BaseModel):
         # librdkafka says of a file that it cannot read no more than that a client could not be made.
         _secret_of("CDB_KAFKA_AUTHORITIES", self.kafka_authorities)
         return Credentials(self.kafka_username, password, self.kafka_authorities)
+
+    def disk_folders(self) -> tuple[Path, ...]:
+        """A folder on each disk that is watched."""
+        return tuple(map(Path, filter(None, self.disks.split(","))))
+
+    def certificate_files(self) -> tuple[Path, ...]:
+        """The certificates whose ends are watched."""
+        return tuple(map(Path, filter(None, self.certificates.split(","))))
 
     def postgres_dsn(self) -> str | None:
         """

@@ -20,6 +20,7 @@ from streams.operate.supervisor import Supervisor
 
 FEED = "feed"
 WATCHDOG = "watchdog"
+EXPORTER = "lag"
 # Its processes end with it, also where it is killed.
 CDB = (sys.executable, "-m", "streams.cli", "--end-with-input")
 # Wall seconds that the stages may take to settle after the feed's end before it counts as stuck.
@@ -50,20 +51,23 @@ class PaperSession:
     The processes of one session, started by `start`.
 
     `speed` as `cdb feed` takes it; `slots`: workers of each stage; `environment`: where the watchdog finds its stack, this
-    process's own by default.
+    process's own by default; `watched`: with a lag exporter beside it.
     """
 
     def __init__(
         self, runtime: Runtime, settings: SessionSettings, place: Place, *, speed: str, slots: int = 1,
-        environment: Mapping[str, str] | None = None,
+        environment: Mapping[str, str] | None = None, watched: bool = False,
     ) -> None:
         self.runtime = runtime
         self.settings = settings
         self._place = place
         self._speed = speed
         self._slots = slots
-        self.ports = dict(zip([FEED, *self._worker_names()], free_ports(1 + len(STAGES) * slots), strict=True))
+        names = [FEED, *self._worker_names(), *([EXPORTER] if watched else [])]
+        self.ports = dict(zip(names, free_ports(len(names)), strict=True))
         self.supervisor = Supervisor(place.log_folder, environment)
+        # Apart: whoever watches may fail without the session, and that it does not answer is an alert.
+        self._watching = Supervisor(place.log_folder, environment)
 
     def _worker_names(self) -> list[str]:
         return [f"{stage}-{slot}" for stage in STAGES for slot in range(self._slots)]
@@ -84,6 +88,8 @@ class PaperSession:
         if self._place.local:
             self.supervisor.start(WATCHDOG, [*CDB, "watchdog", "--session", self.settings.session])
         self.start_feed()
+        if EXPORTER in self.ports:
+            self._watching.start(EXPORTER, self._command("lag", "--serve", port=self.ports[EXPORTER]))
 
     def start_feed(self) -> None:
         """The feed alone; it goes on where the log says it was."""
@@ -125,6 +131,7 @@ class PaperSession:
         Stops the processes, and says on the log that the session has ended where it has settled; whether it has. One that was
         broken off stays open.
         """
+        self._watching.stop()
         self.supervisor.stop()
         ended = self.progress().settled
         if ended:

@@ -39,7 +39,7 @@ OWNER = "cdb.tests.pid"
 STOP_S = 30
 PORTS = (
     "KAFKA_PORT", "REGISTRY_PORT", "CONNECT_PORT", "POSTGRES_PORT", "FEED_PORT", "SIGNALS_PORT", "RISK_PORT", "EXECUTION_PORT",
-    "PROMETHEUS_PORT", "ALERTMANAGER_PORT",
+    "PROMETHEUS_PORT", "ALERTMANAGER_PORT", "LAG_PORT",
 )  # fmt: skip
 
 # Its helper image could not be pulled; what it does is done here.

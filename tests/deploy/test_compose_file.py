@@ -13,7 +13,7 @@ from tests.deploy import compose
 
 PARTS = {
     "cdb_kafka", "cdb_registry", "cdb_connect", "cdb_postgres", "cdb_prepare", "cdb_ws", "cdb_core", "cdb_risk", "cdb_execution",
-    "cdb_timekeeper", "cdb_prometheus", "cdb_alertmanager", "cdb_grafana", "cdb",
+    "cdb_timekeeper", "cdb_lag", "cdb_prometheus", "cdb_alertmanager", "cdb_grafana", "cdb",
 }  # fmt: skip
 # Two end when their work is done, the other answers nothing: it ends when it cannot work.
 WITHOUT_HEALTH = {"cdb_prepare", "cdb", "cdb_timekeeper"}

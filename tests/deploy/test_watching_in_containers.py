@@ -49,6 +49,6 @@ def test_prometheus_has_our_rules_asks_our_services_and_knows_whom_to_tell(tmp_p
         # Only Alertmanager is up.
         await_answer(
             lambda: {one["labels"]["job"]: one["health"] for one in data("targets?state=active")["activeTargets"]},
-            {"alertmanager": "up", "feed": "down", "signals": "down", "risk": "down", "execution": "down"},
+            {"alertmanager": "up", "feed": "down", "signals": "down", "risk": "down", "execution": "down", "lag": "down"},
         )
         assert [cluster.stop(name) for name in ("cdb_prometheus", "cdb_alertmanager")] == [0, 0]
