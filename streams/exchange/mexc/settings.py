@@ -69,7 +69,7 @@ class MexcSettings(BaseModel):
 
     connect_seconds: float = Field(5.0, gt=0, le=60, description="above 0, at most 60")
     answer_seconds: float = Field(10.0, gt=0, le=120, description="above 0, at most 120: from a request to its whole answer")
-    answer_bytes_max: int = Field(32 << 20, ge=1 << 16, le=1 << 30, description="a whole number 65536..1073741824")
+    answer_bytes_max: int = Field(32 << 20, ge=1 << 10, le=1 << 30, description="a whole number 1024..1073741824")
     tries_max: int = Field(4, ge=1, le=20, description="a whole number 1..20: of a request that is safe to repeat")
     retry_seconds_first: float = Field(0.5, gt=0, le=60, description="above 0, at most 60: the first wait is up to that long")
     retry_seconds_max: float = Field(30.0, gt=0, le=600, description="above 0, at most 600: no wait is longer")

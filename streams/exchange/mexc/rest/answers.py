@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from decimal import Decimal
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 import msgspec
 
@@ -115,7 +115,7 @@ class _SpotTrade(msgspec.Struct):
 class _Deal(msgspec.Struct):
     p: Decimal
     v: Decimal
-    T: int
+    T: Literal[1, 2]  # buy, sell
     t: int
     i: str | int | None = None
 
@@ -209,8 +209,19 @@ def _read(raw: bytes, kind: type[Answer]) -> Answer:
 
 
 def _levels(levels: Iterable[tuple[Decimal, ...]], size: Decimal) -> list[Level]:
-    return [Level(price, quantity * size) for price, quantity, *_ in levels]
+    try:
+        return [Level(_from_zero(price), _from_zero(quantity) * size) for price, quantity, *_ in levels]
+    except ValueError as error:
+        raise Unreachable(f"a level must be price, quantity and what goes on, was shorter: {error}") from error
 
 
 def _trade(name: Any, price: Decimal, quantity: Decimal, aggressor: Side, time: int) -> Trade:
-    return Trade(trade_id=str(name or ""), price=price, quantity=quantity, aggressor=aggressor, time=time * US_IN_MS)
+    return Trade(
+        trade_id=str(name or ""), price=_from_zero(price), quantity=_from_zero(quantity), aggressor=aggressor, time=time * US_IN_MS
+    )
+
+
+def _from_zero(value: Decimal) -> Decimal:
+    if not value.is_finite() or value < 0:
+        raise Unreachable(f"prices and quantities must be from 0, was {value}")
+    return value

@@ -9,7 +9,10 @@ exchange says that a time is outside of its window. Wall times are µs, waits se
 
 import asyncio
 import random
+import re
 from collections.abc import Awaitable, Callable, Mapping
+from datetime import UTC
+from email.utils import parsedate_to_datetime
 
 import aiohttp
 import msgspec
@@ -23,7 +26,10 @@ from streams.exchange.mexc.rest.signing import query_of, signature
 from streams.exchange.mexc.settings import ApiKey, MexcSettings
 
 RETRY_AFTER_SECONDS, BAN_SECONDS = 10.0, 600.0  # where an answer does not say for how long
+# The longest ban that MEXC documents, and how long its firewall is left alone, which names no time.
+HELD_SECONDS_MAX, FIREWALL_SECONDS = 3 * 86_400.0, 60.0
 US_IN_MS, MS_IN_SECOND = 1000, 1000
+_SYMBOL, _LONG_WORD = re.compile(r"[A-Za-z0-9]+(_[A-Za-z0-9]+)*"), re.compile(r"\w{24,}|mx0\w+")
 _FREQUENT, _BANNED, _FIREWALL, _BROKEN = 429, 418, 403, 500
 _FUTURES_FREQUENT = 510
 _TIME_WINDOW = {700003, 513}
@@ -62,6 +68,7 @@ class RestClient:
         self._failures = dict.fromkeys(Market, 0)
         self._open_until = dict.fromkeys(Market, 0)
         self.clock_offset: int | None = None  # ours − the exchange's, µs, once it was measured
+        self._measured = 0  # µs of our clock when that was
 
     async def ask(self, route: Route, parameters: Mapping[str, str] | None = None, *, symbol: str = "") -> bytes:
         """
@@ -78,8 +85,9 @@ class RestClient:
             try:
                 return await self._once(route, named, symbol)
             except Refused as refused:
-                if refused.code not in _TIME_WINDOW or corrected or not route.endpoint.safe:
+                if refused.code not in _TIME_WINDOW or corrected:
                     raise
+                # Refused for our clock: nothing was done, whatever was asked.
                 corrected, self.clock_offset = True, None
             except (Unreachable, TooFrequent):
                 if attempt == attempts:
@@ -113,6 +121,9 @@ class RestClient:
 
     async def _sent(self, route: Route, parameters: dict[str, str], symbol: str) -> bytes:
         endpoint = route.endpoint
+        # A symbol is one part of a path and never a way to another.
+        assert bool(symbol) is ("{symbol}" in endpoint.path), f"{endpoint.path} takes a symbol in its path, or none"
+        assert not symbol or _SYMBOL.fullmatch(symbol), "a symbol is a word"
         query, headers = query_of(parameters), {}
         if endpoint.signed:
             assert self._key is not None, "a signed call was allowed"
@@ -136,12 +147,14 @@ class RestClient:
     def _answer(self, route: Route, what: str, status: int, retry_after: str, body: bytes) -> bytes:
         market, safe = route.endpoint.market, route.endpoint.safe
         if status in (_FREQUENT, _BANNED):
-            seconds = float(retry_after) if retry_after.isdecimal() else (BAN_SECONDS if status == _BANNED else RETRY_AFTER_SECONDS)
+            seconds = seconds_of(retry_after, self._now())
+            seconds = (BAN_SECONDS if status == _BANNED else RETRY_AFTER_SECONDS) if seconds is None else seconds
             self._hold(market, seconds)
             fault = Banned if status == _BANNED else TooFrequent
             raise fault(f"{what}: {status}, nothing may be sent for {seconds:.0f} s")
         if status == _FIREWALL and not body.lstrip().startswith(b"{"):
-            raise Blocked(f"{what}: 403 by the exchange's firewall")
+            self._hold(market, FIREWALL_SECONDS)
+            raise Blocked(f"{what}: 403 by the exchange's firewall, nothing is sent for {FIREWALL_SECONDS:.0f} s")
         if status >= _BROKEN:
             raise Unreachable(f"{what}: {status}") if safe else OutcomeUnknown(f"{what}: {status}; it may have been done")
         try:
@@ -152,7 +165,8 @@ class RestClient:
             self._hold(market, route.endpoint.window_ms / MS_IN_SECOND)
             raise TooFrequent(f"{what}: 510, too frequent")
         if said.code not in (0, 200) or said.success is False or status >= 400:
-            raise Refused(said.code, f"{what}: {said.code} {(said.msg or said.message)[:200]}")
+            # What was sent may come back in it: keys and signatures are long words.
+            raise Refused(said.code, f"{what}: {said.code} {_LONG_WORD.sub('…', said.msg or said.message)[:200]}")
         return bytes(said.data) if market is Market.FUTURES else body
 
     def _hold(self, market: Market, seconds: float) -> None:
@@ -167,7 +181,7 @@ class RestClient:
             raise NotAllowed(f"a signed call must name one of CDB_MEXC_ALLOWED_SYMBOLS ({known}), was {symbol}")
 
     async def _signed(self, parameters: dict[str, str], key: ApiKey) -> str:
-        if self.clock_offset is None:
+        if self.clock_offset is None or not 0 <= self._now() - self._measured < self._settings.clock_seconds * MS_IN_SECOND * US_IN_MS:
             await self.measure_clock()
         assert self.clock_offset is not None
         stamp = (self._now() - self.clock_offset) // US_IN_MS
@@ -178,8 +192,21 @@ class RestClient:
         """Our clock − the exchange's, µs, to half of the time that the question took. Raises: as `ask`."""
         asked = self._now()
         said = msgspec.json.decode(await self.ask(Route.TIME), type=_Time)
-        self.clock_offset = (asked + self._now()) // 2 - said.serverTime * US_IN_MS
+        self._measured = self._now()
+        self.clock_offset = (asked + self._measured) // 2 - said.serverTime * US_IN_MS
         return self.clock_offset
+
+
+def seconds_of(retry_after: str, now: int) -> float | None:
+    """What Retry-After asks for, as a number or a date, at least 0 and at most three days; None where it says neither."""
+    if retry_after.isdecimal():
+        return min(float(retry_after), HELD_SECONDS_MAX)
+    try:
+        moment = parsedate_to_datetime(retry_after)
+    except ValueError:
+        return None
+    seconds = moment.replace(tzinfo=moment.tzinfo or UTC).timestamp() - now / (MS_IN_SECOND * US_IN_MS)
+    return min(max(seconds, 0.0), HELD_SECONDS_MAX)
 
 
 async def _body_of(response: aiohttp.ClientResponse, bytes_max: int) -> bytes:
