@@ -43,6 +43,7 @@ app = typer.Typer(
         "env": "streams.cli.env:app",
         "worker": "streams.cli.worker:worker",
         "feed": "streams.cli.feed:feed",
+        "record": "streams.cli.record:record",
         "timekeeper": "streams.cli.feed:timekeeper",
         "watchdog": "streams.cli.watchdog:watchdog",
         "paper": "streams.cli.paper:paper",

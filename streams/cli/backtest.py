@@ -35,6 +35,7 @@ from streams.cli.options import (
     Warmup,
     candle_ask,
     connection_of,
+    names_of,
 )
 from streams.cli.report import draw
 from streams.cli.summary_view import print_summary
@@ -104,7 +105,7 @@ def backtest_command(
         writable(report)
     ask = Ask(
         session=session, feed=feed, files=tuple(files or ()), strategies=strategies, duration_seconds=duration, seed=seed,
-        partitions=partitions, equity=equity, accounts=tuple(account or ()), symbols=tuple(symbol or ()), now=time.time_ns() // 1000,
+        partitions=partitions, equity=equity, accounts=tuple(account or ()), symbols=names_of(symbol), now=time.time_ns() // 1000,
         candles=candle_ask(instrument, interval, path, path_steps, from_time, to_time, marks, funding), warmup=tuple(warmup or ()),
     )  # fmt: skip
     if against is None:

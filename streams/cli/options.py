@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NamedTuple
 
@@ -44,7 +44,7 @@ Files = Annotated[
 Feed = Annotated[
     str | None,
     typer.Option(
-        metavar="simulated|recorded|candles", help="Where market data comes from. [as the files named end]", show_default=False
+        metavar="mexc|simulated|recorded|candles", help="Where market data comes from. [as the files named end]", show_default=False
     ),
 ]
 Strategies = Annotated[
@@ -61,8 +61,9 @@ Seed = Annotated[int, typer.Option(help="Of the simulated market.")]
 Symbols = Annotated[
     list[str] | None,
     typer.Option(
-        "--symbol", metavar="NAME", show_default=False,
-        help="A symbol of the simulated market, BTC_USDT and ETH_USDT are perpetuals; may be repeated. [BTCUSDT, ETHUSDT, SOLUSDT]",
+        "--symbol", "--symbols", metavar="NAME[,…]", show_default=False,
+        help="Symbols of the simulated market or of MEXC, BTC_USDT and ETH_USDT are perpetuals; may be repeated. "
+        "[simulated: BTCUSDT, ETHUSDT, SOLUSDT; mexc: BTCUSDT, BTC_USDT]",
     ),
 ]
 Equity = Annotated[
@@ -130,6 +131,11 @@ class Invocation(NamedTuple):
     """What `__main__` hands to every command: the environment, which nobody else reads."""
 
     environment: Mapping[str, str]
+
+
+def names_of(given: Sequence[str] | None) -> tuple[str, ...]:
+    """Names given one by one, or several with commas between."""
+    return tuple(name.strip() for text in given or () for name in text.split(",") if name.strip())
 
 
 def environment_of(context: typer.Context) -> Mapping[str, str]:

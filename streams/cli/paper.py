@@ -41,6 +41,7 @@ from streams.cli.options import (
     candle_ask,
     connection_of,
     environment_of,
+    names_of,
     stack_of,
 )
 from streams.cli.replay_verify import as_document as verdict_document
@@ -49,6 +50,7 @@ from streams.cli.summary_view import print_summary
 from streams.domain.parameters import SessionSettings
 from streams.errors import ConfigError, FeedError
 from streams.exchange.pacing import speed_of
+from streams.exchange.wall import wall_time
 from streams.log.layout import Layout
 from streams.operate import sessions
 from streams.operate.doctor.examination import must_be_able_to_start
@@ -109,6 +111,8 @@ def paper(
         cdb paper spot_btcusdt.jsonl.gz --warmup BTC_USDT-1m-spot.feather --speed max
 
         cdb paper --duration 0 --session monday
+
+        cdb paper --feed mexc --symbols BTCUSDT,BTC_USDT
     """
     console = Console(stderr=as_json)
     now = time.time_ns() // 1000
@@ -116,11 +120,22 @@ def paper(
     ask = Ask(
         session=session or datetime.fromtimestamp(now / 1e6, UTC).strftime("paper-%Y%m%d-%H%M%S"), feed=feed,
         files=tuple(files or ()), strategies=strategies, duration_seconds=duration, seed=seed, partitions=partitions,
-        equity=equity, start_time=now, accounts=tuple(account or ()), symbols=tuple(symbol or ()), now=now,
+        equity=equity, start_time=now, accounts=tuple(account or ()), symbols=names_of(symbol), now=now,
         candles=candle_ask(instrument, interval, path, path_steps, from_time, to_time, marks, funding), warmup=tuple(warmup or ()),
     )  # fmt: skip
     settings = settings_of(ask if duration is not None or ask.kind != "simulated" else ask._replace(duration_seconds=DEFAULT_SECONDS))
+    if settings.feed.kind == "mexc":
+        _reach_exchange(context, settings)
     _run(context, ask, settings, speed=speed, console=console, as_json=as_json)
+
+
+def _reach_exchange(context: typer.Context, settings: SessionSettings) -> None:
+    """Before anything is started. Raises: FeedError within 10 s where the exchange cannot be reached, saying what runs without it."""
+    # Only here: clients of HTTP take a while to import.
+    from streams.exchange.mexc.listings import reach  # noqa: PLC0415 (see above)
+    from streams.exchange.mexc.settings import MexcSettings  # noqa: PLC0415 (see above)
+
+    reach(MexcSettings.from_environment(environment_of(context)), settings.feed.symbols, wall_time)
 
 
 def _run(context: typer.Context, ask: Ask, settings: SessionSettings, *, speed: str, console: Console, as_json: bool) -> None:

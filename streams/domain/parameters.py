@@ -131,7 +131,7 @@ class WarmupParameters(Parameters):
 class FeedParameters(Parameters):
     """Where the session's market data comes from and how its time is made. `partitions` counts market_data partitions."""
 
-    kind: Literal["simulated", "recorded", "candles"] = "simulated"
+    kind: Literal["simulated", "recorded", "candles", "mexc"] = "simulated"
     name: Name = "feed"
     symbols: tuple[Name, ...] = ("BTCUSDT", "ETHUSDT", "SOLUSDT")
     seed: int = 1

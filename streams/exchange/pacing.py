@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from streams.domain.vocabulary import HISTORY
 from streams.errors import ConfigError, FeedError
-from streams.exchange.push import FundingNotice, Push, Quiet
+from streams.exchange.push import Quiet, Told
 from streams.exchange.wall import Wall
 from streams.exchange.writer import FeedWriter
 
@@ -73,7 +73,7 @@ class Runner:
         self.flushed_at = wall.monotonic()
         self._flushes = 0
 
-    def run(self, pushes: Iterable[Push | FundingNotice | Quiet]) -> Outcome:
+    def run(self, pushes: Iterable[Told | Quiet]) -> Outcome:
         """
         A source that fails ends the session as one that ends: what came before is on the log, then the tail. One that is told
         to stop leaves it open.
@@ -99,7 +99,7 @@ class Runner:
         self._writer.finish()
         return Outcome(ended=True)
 
-    def _wait_for(self, push: Push | FundingNotice) -> bool:
+    def _wait_for(self, push: Told) -> bool:
         """False when told to stop. Promises never pass the push that is waited for."""
         if self._pace is None or push.exchange == HISTORY:
             return not self._wall.wait(0)

@@ -71,6 +71,21 @@ class FundingNotice(msgspec.Struct, frozen=True, kw_only=True):
     provisional: bool = False  # the rate may still change: others for the same settlement follow, and the newest holds
 
 
+class InstrumentNotice(msgspec.Struct, frozen=True, kw_only=True):
+    """A new version of a symbol's instrument, of `spec.valid_from` on."""
+
+    exchange: str
+    symbol: str
+    event_time: int | None
+    receive_time: int
+    source: Position
+    spec: InstrumentSpec
+
+
+# What a feed puts on the log.
+Told = Push | FundingNotice | InstrumentNotice
+
+
 class Quiet(NamedTuple):
     """A live source heard nothing until `receive_time`: time may be promised by it."""
 
@@ -90,7 +105,7 @@ class Feed(Protocol):
     def instruments(self) -> list[InstrumentSpec]:
         """What the symbols are, one for each."""
 
-    def pushes(self, after: Position | None = None, *, outage_until: int | None = None) -> Iterator[Push | FundingNotice | Quiet]:
+    def pushes(self, after: Position | None = None, *, outage_until: int | None = None) -> Iterator[Told | Quiet]:
         """
         Every push and notice after `after` (None: from the start), by receive time. A live source also says when nothing arrives.
 

@@ -32,6 +32,7 @@ SPOT, PERPETUAL = "binance", "binance-usdm"
 LINE_BYTES_MAX = 8 << 20
 # Frames before the first that names the symbol.
 IDENTIFY_LINES_MAX = 1000
+MEXC_HEAD = b'{"format":"cdb-mexc-'
 NANOSECONDS_IN_SECOND = 1_000_000_000
 _BUFFER_BYTES = 1 << 18
 
@@ -78,6 +79,15 @@ class _Line(NamedTuple):
     file: int
     number: int
     text: bytes
+
+
+def is_recording_of_mexc(path: str) -> bool:
+    """Whether the file is one that `cdb record` makes, by its head."""
+    try:
+        with _opened(path) as source:
+            return source.read(len(MEXC_HEAD)) == MEXC_HEAD
+    except (OSError, EOFError, zlib.error) as error:
+        raise FeedError(f"{path}: recording must be readable: {error}") from error
 
 
 class RecordedFile(NamedTuple):

@@ -7,20 +7,21 @@ present, as an exchange would have; what it missed is missing and said so. Recor
 otherwise, go on exactly where they were.
 """
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal, assert_never
+from typing import Literal, NamedTuple, assert_never
 
 import msgspec
 
 from streams.domain.parameters import FeedParameters, SessionSettings
-from streams.errors import StreamsError
+from streams.errors import ConfigError, StreamsError
 from streams.exchange.guard import refuse_second_feed
 from streams.exchange.instruments import FOLDER
 from streams.exchange.pacing import Outcome, Pace, Runner, speed_of
 from streams.exchange.push import Feed, in_history
-from streams.exchange.recorded import RecordedFeed
+from streams.exchange.recorded import RecordedFeed, is_recording_of_mexc
 from streams.exchange.simulated import SimulatedFeed
-from streams.exchange.wall import Wall
+from streams.exchange.wall import Wall, wall_time
 from streams.exchange.writer import MICROSECONDS_IN_SECOND, STAGE, TASK, FeedWriter, source_of
 from streams.log.codec import Codec
 from streams.log.interface import Log
@@ -31,6 +32,8 @@ OUTAGE_SECONDS_MIN = 10
 # A market that begins this near to the wall clock is meant to be live.
 LIVE_WITHIN_SECONDS = 3600
 STALLED_AFTER_SECONDS = 5.0
+# Exchanges that are really there.
+LIVE_KINDS = frozenset({"mexc"})
 
 Phase = Literal["starting", "running", "ended", "stopped", "failed"]
 
@@ -57,9 +60,16 @@ class FeedStatus(msgspec.Struct, kw_only=True):
     offset_seconds: dict[str, float] = {}
 
 
-def feed_of(settings: SessionSettings, instruments_folder: Path = FOLDER) -> Feed:
+class LiveOptions(NamedTuple):
+    """What a live exchange's feed needs beside the session's settings: the environment with its addresses, and a file to record to."""
+
+    environment: Mapping[str, str]
+    recording: Path | None = None
+
+
+def feed_of(settings: SessionSettings, instruments_folder: Path = FOLDER, live: LiveOptions | None = None) -> Feed:
     """The source that a session's settings name, behind its history where they name one. Raises: ConfigError, FeedError as the feeds."""
-    market = market_of(settings.feed, instruments_folder)
+    market = market_of(settings.feed, instruments_folder, live)
     if settings.feed.warmup is None:
         return market
     from streams.exchange.warmup import WarmedFeed  # noqa: PLC0415 (reads candles, see below)
@@ -67,11 +77,29 @@ def feed_of(settings: SessionSettings, instruments_folder: Path = FOLDER) -> Fee
     return WarmedFeed(settings.feed, market, instruments_folder)
 
 
-def market_of(parameters: FeedParameters, instruments_folder: Path = FOLDER) -> Feed:
+def recording_of(files: tuple[str, ...], instruments_folder: Path = FOLDER, *, duration_seconds: int | None = None) -> Feed:
+    """Recordings of whichever exchange made them, all of the same. Raises: ConfigError, FeedError as the feeds."""
+    if files and Path(files[0]).is_file() and is_recording_of_mexc(files[0]):
+        # Only here: protocols of exchanges take a while to import.
+        from streams.exchange.mexc.recorded import MexcRecording  # noqa: PLC0415 (see above)
+
+        return MexcRecording(files, duration_seconds=duration_seconds)
+    return RecordedFeed(files, instruments_folder, duration_seconds=duration_seconds)
+
+
+def market_of(parameters: FeedParameters, instruments_folder: Path = FOLDER, live: LiveOptions | None = None) -> Feed:
     """The source of the market itself. Raises: ConfigError, FeedError as the feeds."""
     match parameters.kind:
         case "recorded":
-            return RecordedFeed(parameters.files, instruments_folder, duration_seconds=parameters.duration_seconds)
+            return recording_of(parameters.files, instruments_folder, duration_seconds=parameters.duration_seconds)
+        case "mexc":
+            if live is None:
+                raise ConfigError("FEED must be simulated, recorded or candles where nothing is live, was mexc")
+            from streams.exchange.mexc.live import MexcFeed  # noqa: PLC0415 (see above)
+            from streams.exchange.mexc.settings import MexcSettings  # noqa: PLC0415 (see above)
+
+            settings = MexcSettings.from_environment(live.environment)
+            return MexcFeed(parameters, settings, wall_time, recording=live.recording)
         case "candles":
             # Only here: pyarrow takes a while to import, and no other feed needs it.
             from streams.exchange.candles import CandleFeed  # noqa: PLC0415 (see above)
@@ -87,7 +115,7 @@ class FeedService:
 
     def __init__(
         self, log: Log, codec: Codec, settings: SessionSettings, wall: Wall, *, speed: str, code_version: str,
-        take_over: bool = False, instruments_folder: Path = FOLDER,
+        take_over: bool = False, instruments_folder: Path = FOLDER, live: LiveOptions | None = None,
     ) -> None:
         """Raises: ConfigError, FeedError where the settings name no feed that can run."""
         self._log = log
@@ -97,7 +125,9 @@ class FeedService:
         self._speed = speed_of(speed)
         self._code_version = code_version
         self._take_over = take_over
-        self._feed = feed_of(settings, instruments_folder)
+        self._feed = feed_of(settings, instruments_folder, live)
+        if self._feed.kind in LIVE_KINDS and self._speed != 1:
+            raise ConfigError(f"SPEED must be 1x with --feed {self._feed.kind}, was {speed}")
         self.live = False
         self._phase: Phase = "starting"
         self._error: str | None = None
@@ -131,7 +161,9 @@ class FeedService:
         try:
             if writer.source.ended:
                 return Outcome(ended=True)
-            writer.introduce(self._feed.instruments())
+            if writer.position is None or self._feed.kind not in LIVE_KINDS:
+                # A live exchange need not be there for a session that has begun: its time goes on, and it tells its instruments itself.
+                writer.introduce(self._feed.instruments())
             pace = Pace(self._wall, speed=self._speed, live=self.live) if self._speed else None
             runner = self._runner = Runner(writer, self._wall, pace)
             self._began = self._wall.monotonic()
@@ -141,6 +173,8 @@ class FeedService:
             writer.close()
 
     def _is_live(self) -> bool:
+        if self._feed.kind in LIVE_KINDS:
+            return True
         if self._feed.kind != "simulated" or self._speed != 1:
             return False
         entry = newest_entry(self._log, Layout.of(self._settings).journal(STAGE, TASK), self._codec)

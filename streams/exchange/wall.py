@@ -21,6 +21,11 @@ class Wall(Protocol):
         """Waits at most that long (≤ 0: not at all); True once the process is to stop."""
 
 
+def wall_time() -> int:
+    """The machine's clock, µs since 1970 UTC."""
+    return time.time_ns() // 1000
+
+
 class SystemWall:
     """The machine's own clocks; `stop` is set by whoever ends the process."""
 
@@ -28,7 +33,7 @@ class SystemWall:
         self._stop = stop
 
     def now(self) -> int:
-        return time.time_ns() // 1000
+        return wall_time()
 
     def monotonic(self) -> float:
         return time.monotonic()

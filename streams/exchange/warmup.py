@@ -18,7 +18,7 @@ from streams.domain.parameters import FeedParameters
 from streams.domain.vocabulary import HISTORY
 from streams.exchange.candles import CandleFeed
 from streams.exchange.instruments import FOLDER, InstrumentSpec
-from streams.exchange.push import HISTORY_PLACE, Feed, FundingNotice, Position, Push, Quiet, in_history
+from streams.exchange.push import HISTORY_PLACE, Feed, Position, Push, Quiet, Told, in_history
 
 
 class WarmedFeed:
@@ -43,7 +43,7 @@ class WarmedFeed:
     def instruments(self) -> list[InstrumentSpec]:
         return self._market.instruments()
 
-    def pushes(self, after: Position | None = None, *, outage_until: int | None = None) -> Iterator[Push | FundingNotice | Quiet]:
+    def pushes(self, after: Position | None = None, *, outage_until: int | None = None) -> Iterator[Told | Quiet]:
         """See `Feed`."""
         if after is None or in_history(after):
             if outage_until is None:

@@ -25,7 +25,7 @@ from streams.errors import ConfigError, FeedError
 from streams.exchange.clock import BEFORE_TIME, ClockState, LogicalClock, Stamp
 from streams.exchange.counters import FeedCounters
 from streams.exchange.instruments import InstrumentSpec
-from streams.exchange.push import FundingNotice, Position, Push
+from streams.exchange.push import FundingNotice, InstrumentNotice, Position, Push, Told
 from streams.log.batch import NO_DIGEST, chained, record_check
 from streams.log.codec import HEADER_LENGTH, Codec
 from streams.log.interface import Log, Partition, watermark_headers
@@ -163,9 +163,9 @@ class FeedWriter:
         for spec in specs:
             self.source.symbols.setdefault(spec.symbol, SymbolSource(spec.exchange))
 
-    def put(self, push: Push | FundingNotice) -> None:
+    def put(self, push: Told) -> None:
         """
-        Takes a push or a funding rate into the open flush, and flushes where that is full.
+        Takes a push, a funding rate or an instrument into the open flush, and flushes where that is full.
 
         Raises: FeedError naming the push's place where a value cannot stand on the log (more than 12 decimal places);
         LogError, Fenced as the log.
@@ -179,6 +179,8 @@ class FeedWriter:
         try:
             if isinstance(push, FundingNotice):
                 self._add("funding", push.symbol, push.symbol, self._funding(push, stamp))
+            elif isinstance(push, InstrumentNotice):
+                self._add("instruments", push.symbol, push.spec.key, push.spec.record(self.settings.session, stamp.time))
             else:
                 record = self._record(push, stamp)
                 self._add("market_data", push.symbol, push.symbol, record)

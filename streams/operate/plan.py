@@ -13,7 +13,7 @@ from streams.domain.faults import faults_of
 from streams.domain.parameters import AccountParameters, FeedParameters, MarketParameters, RiskParameters, SessionSettings
 from streams.errors import ConfigError
 from streams.exchange.candle_names import is_candle_file
-from streams.exchange.recorded import RecordedFeed
+from streams.exchange.service import recording_of
 from streams.operate.accounts import accounts_of, trading
 from streams.operate.candle_ask import CandleAsk
 from streams.operate.stack.settings import PROJECT_FOLDER
@@ -24,6 +24,7 @@ DEFAULT_STRATEGIES = STRATEGIES_FOLDER / "default.toml"
 SIMULATED_STRATEGIES = STRATEGIES_FOLDER / "simulated.toml"
 # A simulated market that no wall clock belongs to begins here: 2024-01-01 00:00 UTC.
 BACKTEST_START_TIME = 1_704_067_200_000_000
+MEXC_SYMBOLS = ("BTCUSDT", "BTC_USDT")
 # Event time between snapshots of states, and the longest there may be.
 STATE_SNAPSHOT_SECONDS = 60
 SNAPSHOT_SECONDS_MAX = 3600
@@ -196,8 +197,9 @@ def _warmed(ask: Ask, feed: FeedParameters, market: MarketParameters, faults: li
 
 def _feed(ask: Ask) -> FeedParameters:
     common: dict[str, Any] = {"duration_seconds": ask.duration_seconds or None}
-    if ask.symbols and ask.kind != "simulated":
-        raise ConfigError(f"--symbol must be given for the simulated feed alone, was {', '.join(ask.symbols)} with --feed {ask.kind}")
+    if ask.symbols and ask.kind not in ("simulated", "mexc"):
+        told = f"{', '.join(ask.symbols)} with --feed {ask.kind}"
+        raise ConfigError(f"--symbol must be given for the simulated feed or mexc alone, was {told}")
     if ask.kind == "candles":
         # Reading candles needs pyarrow, which takes a while to import: sessions without candles start without it.
         from streams.operate.plan_candles import candle_parameters  # noqa: PLC0415 (see above)
@@ -209,12 +211,15 @@ def _feed(ask: Ask) -> FeedParameters:
         if not ask.files:
             raise ConfigError("FEED_FILES must name at least one recording with --feed recorded, was empty")
         files = tuple(str(path.resolve()) for path in ask.files)
-        symbols = tuple(spec.symbol for spec in RecordedFeed(files).instruments())
+        symbols = tuple(spec.symbol for spec in recording_of(files).instruments())
         return FeedParameters(kind="recorded", files=files, symbols=symbols, **common)
-    if ask.kind != "simulated":
-        raise ConfigError(f"FEED must be simulated, recorded or candles, was {ask.kind}")
+    if ask.kind not in ("simulated", "mexc"):
+        raise ConfigError(f"FEED must be mexc, simulated, recorded or candles, was {ask.kind}")
     if ask.files:
-        raise ConfigError(f"FEED_FILES must be empty with --feed simulated, was {', '.join(map(str, ask.files))}")
+        raise ConfigError(f"FEED_FILES must be empty with --feed {ask.kind}, was {', '.join(map(str, ask.files))}")
     if ask.symbols:
         common["symbols"] = ask.symbols
+    if ask.kind == "mexc":
+        symbols = ask.symbols or MEXC_SYMBOLS
+        return FeedParameters(kind="mexc", symbols=symbols, start_time=ask.start_time, duration_seconds=ask.duration_seconds or None)
     return FeedParameters(kind="simulated", seed=ask.seed, start_time=ask.start_time, **common)

@@ -13,7 +13,7 @@ from streams.domain.parameters import SessionSettings
 from streams.domain.records import Command, JournalEntry
 from streams.errors import ConfigError, FeedError
 from streams.exchange.pacing import Runner
-from streams.exchange.push import FundingNotice, Push, Quiet
+from streams.exchange.push import Quiet, Told
 from streams.exchange.service import feed_of
 from streams.exchange.wall import Wall
 from streams.exchange.writer import FeedWriter, source_of
@@ -105,7 +105,7 @@ def backtest(
     workers = make_workers(log, stages, settings, codec, code_version=code_version, commands=commands)
     counts = [0, 0]
 
-    def fed() -> Iterator[Push | FundingNotice]:
+    def fed() -> Iterator[Told]:
         for push in feed.pushes():
             assert not isinstance(push, Quiet), "a backtest has no live source"
             if given.broke_off is not None and writer.outputs_count >= given.broke_off.outputs_count:

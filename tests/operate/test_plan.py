@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from streams.errors import ConfigError
+from streams.exchange.service import feed_of
 from streams.operate.plan import STRATEGIES_FOLDER, Ask, going_on, settings_of
 from tests.exchange.sessions import small_recording, write_lines
 
@@ -31,7 +32,7 @@ def test_shipped_perpetual_strategies_are_traded_by_an_account_of_each_margin_mo
 
 def test_symbols_are_chosen_of_the_simulated_market_alone(tmp_path: Path) -> None:
     path = Path(write_lines(tmp_path / "spot_btcusdt.jsonl", small_recording()))
-    with pytest.raises(ConfigError, match="--symbol must be given for the simulated feed alone, was ETHUSDT with --feed recorded"):
+    with pytest.raises(ConfigError, match="--symbol must be given for the simulated feed or mexc alone, was ETHUSDT with --feed recorded"):
         settings_of(Ask("monday", files=(path,), symbols=("ETHUSDT",)))
 
 
@@ -51,7 +52,7 @@ def test_every_fault_is_said_at_once_with_field_rule_and_value() -> None:
 @pytest.mark.parametrize(
     ("ask", "fault"),
     [
-        (Ask("s", feed="mexc"), "FEED must be simulated, recorded or candles, was mexc"),
+        (Ask("s", feed="nyse"), "FEED must be mexc, simulated, recorded or candles, was nyse"),
         (Ask("s", feed="simulated", files=(Path("a.gz"),)), "FEED_FILES must be empty with --feed simulated, was a.gz"),
     ],
 )
@@ -74,3 +75,10 @@ def test_session_does_not_go_on_by_other_settings_and_each_is_named() -> None:
         "ACCOUNTS.MAIN.INITIAL_EQUITY must be 100000 as session monday was made, was 5000",
         "FEED.SEED must be 5 as session monday was made, was 6",
     ]
+
+
+def test_mexc_is_a_live_feed_of_its_symbols_and_no_backtest():
+    settings = settings_of(Ask("s", feed="mexc", symbols=("ETHUSDT", "ETH_USDT"), start_time=7, duration_seconds=60))
+    assert (settings.feed.kind, settings.feed.symbols, settings.feed.start_time) == ("mexc", ("ETHUSDT", "ETH_USDT"), 7)
+    with pytest.raises(ConfigError, match="FEED must be simulated, recorded or candles where nothing is live, was mexc"):
+        feed_of(settings)

@@ -7,30 +7,37 @@ other connection carries. A frame that a connection repeats byte for byte is dro
 
 import hashlib
 from collections import OrderedDict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 
+from streams.exchange.instruments import InstrumentSpec
 from streams.exchange.mexc.events import Event, Said
 from streams.exchange.mexc.gaps import Cause, Completeness
-from streams.exchange.mexc.heard import Heard, HeardKind, decode_book, decode_subscriptions, decode_trades
+from streams.exchange.mexc.heard import Heard, HeardKind, decode_book, decode_instruments, decode_subscriptions, decode_trades
+from streams.exchange.mexc.instruments import EXCHANGE
+from streams.exchange.mexc.listings import changed
 from streams.exchange.mexc.symbol import SymbolFeed, Want
-from streams.exchange.push import FundingNotice, Position, Push
+from streams.exchange.push import InstrumentNotice, Position, Told
 
 # Of one connection: a repeated frame comes soon.
 FRAMES_KEPT = 256
 
 
 class Assembly:
-    """`exchanges`: the venue's name on the log by symbol. `wants`: what REST is to be asked for, taken by who can."""
+    """`wants`: what REST is to be asked for, taken by who can."""
 
-    def __init__(self, exchanges: Mapping[str, str]) -> None:
+    def __init__(self, symbols: Iterable[str]) -> None:
         self.counts = Completeness()
         self.wants: list[Want] = []
-        self.symbols = {symbol: SymbolFeed(symbol, exchange, self.counts) for symbol, exchange in sorted(exchanges.items())}
+        self.symbols = {symbol: SymbolFeed(symbol, EXCHANGE, self.counts) for symbol in sorted(symbols)}
+        self._known: dict[str, InstrumentSpec] = {}
+        self._is_begun_anew = False
         self._recent: dict[str, OrderedDict[bytes, None]] = {}
         self._carried: dict[str, set[str]] = {}
 
-    def on_heard(self, heard: Heard, said: Iterable[Said], at: Position) -> list[Push | FundingNotice]:
+    def on_heard(self, heard: Heard, said: Iterable[Said], at: Position) -> list[Told]:
         """`said`: what the frame says, by its connection's protocol; `at`: where it stands in its source."""
+        if heard.kind is HeardKind.INSTRUMENTS:
+            return self._on_instruments(heard, at)
         match heard.kind:
             case HeardKind.FRAME:
                 touched = self._on_frame(heard, said, at)
@@ -44,6 +51,7 @@ class Assembly:
                 for one in touched:
                     one.open_gap(Cause.CONNECTION)
             case HeardKind.BEGUN:
+                self._is_begun_anew = bool(heard.text)
                 touched = self._begin(self.symbols, heard, at) if heard.text else []
                 for one in touched:
                     one.away(int(heard.text))
@@ -58,6 +66,22 @@ class Assembly:
                 for one in touched:
                     one.on_trades(answer)
         return self._taken(touched)
+
+    def _on_instruments(self, heard: Heard, at: Position) -> list[Told]:
+        """The first ones of a session are told by who begins it; of a feed that begins anew all are, for nobody knows what it missed."""
+        specs = {spec.symbol: spec for spec in decode_instruments(heard.text)}
+        if self._known:
+            new = changed(self._known, specs, heard.time)
+        else:
+            new = [spec.model_copy(update={"valid_from": heard.time}) for spec in specs.values()] if self._is_begun_anew else []
+            self._known = specs
+        self._known |= {spec.symbol: spec for spec in new}
+        return [
+            InstrumentNotice(
+                exchange=spec.exchange, symbol=spec.symbol, event_time=None, receive_time=heard.time, source=at, spec=spec
+            )
+            for spec in new
+        ]
 
     def _on_frame(self, heard: Heard, said: Iterable[Said], at: Position) -> list[SymbolFeed]:
         events = [one for one in said if isinstance(one, Event)]
@@ -106,8 +130,8 @@ class Assembly:
             recent.popitem(last=False)
         return False
 
-    def _taken(self, touched: list[SymbolFeed]) -> list[Push | FundingNotice]:
-        pushes: list[Push | FundingNotice] = []
+    def _taken(self, touched: list[SymbolFeed]) -> list[Told]:
+        pushes: list[Told] = []
         for one in touched:
             if one.wants:
                 self.wants += one.wants

@@ -13,9 +13,11 @@ from pathlib import Path
 from typing import BinaryIO, cast
 
 import msgspec
+from pydantic import TypeAdapter
 
 from streams.domain.records import Trade
 from streams.errors import FeedError
+from streams.exchange.instruments import InstrumentSpec
 from streams.exchange.mexc.events import DepthSnapshot, Subscription
 
 FORMAT = "cdb-mexc-1"
@@ -29,6 +31,7 @@ class HeardKind(StrEnum):
     ACKNOWLEDGED = "acknowledged"  # subscriptions that a connection carries from here on
     ENDED = "ended"  # a connection, because its successor is there
     LOST = "lost"  # a connection, by a fault
+    INSTRUMENTS = "instruments"  # what the exchange lists of the symbols, by REST
     BOOK = "book"  # a whole book by REST
     TRADES = "trades"  # recent trades by REST
 
@@ -56,11 +59,21 @@ class TradesAnswer(msgspec.Struct, frozen=True):
     trades: list[Trade]
 
 
+_INSTRUMENTS = TypeAdapter(list[InstrumentSpec])
 _encoder = msgspec.json.Encoder()
 _decode_heard = msgspec.json.Decoder(Heard).decode
 decode_subscriptions = msgspec.json.Decoder(list[Subscription]).decode
 decode_book = msgspec.json.Decoder(DepthSnapshot).decode
 decode_trades = msgspec.json.Decoder(TradesAnswer).decode
+
+
+def encoded_instruments(specs: Iterable[InstrumentSpec]) -> str:
+    """Their JSON text."""
+    return _INSTRUMENTS.dump_json(list(specs)).decode()
+
+
+def decode_instruments(text: str) -> list[InstrumentSpec]:
+    return _INSTRUMENTS.validate_json(text)
 
 
 def encoded(content: object) -> str:

@@ -2,8 +2,8 @@
 Between the connections and the log: a bounded queue of pushes, and the receive clock that both sides share.
 
 Where the log is slow the queue fills. From `coalesce_at` on book updates are coalesced, the oldest first: changes of a symbol's book
-become one with its next change, quotes and marks give way to newer ones. Trades, gaps, snapshots and funding are never touched. At
-`full_at` nothing more is read from the exchange until there is room: what it then throws away is a lost connection, and so a gap.
+become one with its next change, quotes and marks give way to newer ones. Nothing else is touched. At `full_at` nothing more is read from
+the exchange until there is room: what it then throws away is a lost connection, and so a gap.
 
 A promise of time never passes what is being taken in: `hearing` stamps a frame and holds promises back until its pushes are here. The
 clock never goes back, whatever the wall clock does.
@@ -18,7 +18,7 @@ from decimal import Decimal
 import msgspec
 
 from streams.domain.records import Level
-from streams.exchange.push import FundingNotice, Push, Quiet
+from streams.exchange.push import Push, Quiet, Told
 
 COALESCE_AT = 10_000
 FULL_AT = 50_000
@@ -32,7 +32,7 @@ class Inbox:
         self._coalesce_at = coalesce_at
         self._full_at = full_at
         self._changed = threading.Condition()
-        self._queue: deque[Push | FundingNotice] = deque()
+        self._queue: deque[Told] = deque()
         self._clock = 0
         self._hearing: int | None = None
         self._error: BaseException | None = None
@@ -52,7 +52,7 @@ class Inbox:
             with self._changed:
                 self._hearing = None
 
-    def put(self, pushes: Iterable[Push | FundingNotice]) -> None:
+    def put(self, pushes: Iterable[Told]) -> None:
         with self._changed:
             self._queue.extend(pushes)
             if len(self._queue) >= self._compact_at:
@@ -81,7 +81,7 @@ class Inbox:
         """Pushes that the log has not taken yet."""
         return len(self._queue)
 
-    def take(self, seconds: float) -> list[Push | FundingNotice] | Quiet:
+    def take(self, seconds: float) -> list[Told] | Quiet:
         """All that is here, or after `seconds` without anything how far time can be promised. Raises: what `fail` was given."""
         with self._changed:
             if not self._queue and self._error is None and seconds > 0:
@@ -98,15 +98,15 @@ class Inbox:
             return Quiet(self._clock if self._hearing is None else self._hearing)
 
 
-def coalesced(queue: Iterable[Push | FundingNotice]) -> deque[Push | FundingNotice]:
+def coalesced(queue: Iterable[Told]) -> deque[Told]:
     """The queue with each symbol's pure book updates laid into its next one; the order of what stays is kept."""
-    kept: deque[Push | FundingNotice] = deque()
+    kept: deque[Told] = deque()
     # By symbol and kind of update the newest one that stands later in the queue.
     later: dict[tuple[str, str], Push] = {}
     merged: dict[int, Push] = {}
     for push in reversed(list(queue)):
         kind = _kind(push)
-        if kind is None or isinstance(push, FundingNotice):
+        if kind is None or not isinstance(push, Push):
             if isinstance(push, Push) and (push.gap or push.snapshot):
                 # Changes are not carried over a whole book, nor over the word that it is void.
                 later.pop((push.symbol, "depth"), None)
@@ -121,9 +121,9 @@ def coalesced(queue: Iterable[Push | FundingNotice]) -> deque[Push | FundingNoti
     return deque(merged.get(id(push), push) if isinstance(push, Push) else push for push in kept)
 
 
-def _kind(push: Push | FundingNotice) -> str | None:
+def _kind(push: Told) -> str | None:
     """What a pure update updates; None for what stays as it is."""
-    if isinstance(push, FundingNotice) or push.trades or push.gap or push.snapshot:
+    if not isinstance(push, Push) or push.trades or push.gap or push.snapshot:
         return None
     if push.best_bid is not None or push.best_ask is not None:
         return "quote"

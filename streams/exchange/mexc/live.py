@@ -6,49 +6,68 @@ that starts anew says that something is missing since then, and goes on at the p
 """
 
 import asyncio
+import logging
 import threading
-from collections.abc import Callable, Iterator, Mapping
-from typing import Protocol
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
 
+from streams.domain.parameters import FeedParameters
+from streams.errors import FeedError
+from streams.exchange.instruments import InstrumentSpec
 from streams.exchange.mexc.assembly import Assembly
+from streams.exchange.mexc.backoff import Backoff
+from streams.exchange.mexc.dialling import dials
+from streams.exchange.mexc.events import Market
+from streams.exchange.mexc.heard import Recording
 from streams.exchange.mexc.inbox import Inbox
-from streams.exchange.mexc.pool import Pool
-from streams.exchange.push import FundingNotice, Position, Push, Quiet, in_history
+from streams.exchange.mexc.lane import LaneTimes
+from streams.exchange.mexc.listings import contract_sizes, listed, reach, rest_client
+from streams.exchange.mexc.pool import PLACE, Pool
+from streams.exchange.mexc.rest.answers import MexcAnswers
+from streams.exchange.mexc.rest.client import RestClient
+from streams.exchange.mexc.settings import MexcSettings
+from streams.exchange.push import Position, Quiet, Told, in_history
+
+logger = logging.getLogger(__name__)
 
 TAKE_SECONDS = 0.02
-PLACE = "mexc epoch "
+SECOND = 1_000_000
 
 
-class PoolRun(Protocol):
-    """Makes a pool for these and runs it until it is cancelled, in the loop it is called in."""
+class MexcFeed:
+    """`now`: the wall clock's µs. `recording`: a new file that gets everything that is heard."""
 
-    async def __call__(
-        self, assembly: Assembly, inbox: Inbox, *, epoch: int, away_since: int | None, made: Callable[[Pool], None]
-    ) -> None: ...
+    kind = "mexc"
+    candles = 0
 
-
-class LivePushes:
-    """
-    One run of the live feed; iterating starts it, closing the iterator ends it. `now`: the wall clock's µs; `until`: when the session
-    ends by it, None for never.
-    """
-
-    def __init__(self, exchanges: Mapping[str, str], run: PoolRun, now: Callable[[], int], *, until: int | None = None) -> None:
-        self.inbox = Inbox(now)
-        self.assembly = Assembly(exchanges)
-        self.pool: Pool | None = None
-        self._run = run
+    def __init__(
+        self, parameters: FeedParameters, settings: MexcSettings, now: Callable[[], int], *, recording: Path | None = None
+    ) -> None:
+        self._symbols = parameters.symbols
+        self._until = None
+        if parameters.duration_seconds is not None:
+            self._until = parameters.start_time + parameters.duration_seconds * SECOND
+        self._settings = settings
         self._now = now
-        self._until = until
+        self._recording = recording
+        self._specs: list[InstrumentSpec] = []
+        self.inbox = Inbox(now)
+        self.assembly = Assembly(self._symbols)
+        self.pool: Pool | None = None
 
-    def pushes(self, after: Position | None) -> Iterator[Push | FundingNotice | Quiet]:
-        """Raises: whatever ends the connections' thread."""
+    def instruments(self) -> list[InstrumentSpec]:
+        """Asked once. Raises: FeedError where MEXC cannot be reached within 10 s; ConfigError for a symbol that it does not list."""
+        if not self._specs:
+            self._specs = reach(self._settings, self._symbols, self._now)
+        return self._specs
+
+    def pushes(self, after: Position | None = None, *, outage_until: int | None = None) -> Iterator[Told | Quiet]:
+        """See `Feed`; time always goes on where it was. Raises: whatever ends the connections' thread."""
+        del outage_until
         away = after if after is not None and not in_history(after) else None
-        epoch = 0 if away is None else int(away.place.removeprefix(PLACE)) + 1
         loop = asyncio.new_event_loop()
-        thread = threading.Thread(
-            target=self._thread, args=(loop, epoch, None if away is None else away.number), name="mexc", daemon=True
-        )
+        thread = threading.Thread(target=self._thread, args=(loop, away), name="mexc", daemon=True)
         thread.start()
         try:
             while self._until is None or self._now() < self._until:
@@ -62,21 +81,46 @@ class LivePushes:
             thread.join()
             loop.close()
 
-    def _thread(self, loop: asyncio.AbstractEventLoop, epoch: int, away_since: int | None) -> None:
+    def _thread(self, loop: asyncio.AbstractEventLoop, away: Position | None) -> None:
         asyncio.set_event_loop(loop)
-        work = self._run(self.assembly, self.inbox, epoch=epoch, away_since=away_since, made=self._made)
         try:
-            loop.run_until_complete(work)
-        except asyncio.CancelledError:
-            pass
+            with suppress(asyncio.CancelledError):
+                loop.run_until_complete(self._run(away))
         except BaseException as error:  # noqa: BLE001 (carried to the log's thread, which ends by it)
             self.inbox.fail(error)
         finally:
             loop.run_until_complete(loop.shutdown_asyncgens())
-            asyncio.set_event_loop(None)
 
-    def _made(self, pool: Pool) -> None:
-        self.pool = pool
+    async def _run(self, away: Position | None) -> None:
+        epoch = 0 if away is None else int(away.place.removeprefix(PLACE)) + 1
+        settings = self._settings
+        addresses = {Market.SPOT: settings.spot_websocket, Market.FUTURES: settings.futures_websocket}
+        async with rest_client(settings, self._now) as (http, client):
+            specs = self._specs or await self._listed(client)
+            sizes = contract_sizes(specs)
+            recording = None if self._recording is None else Recording(self._recording, self._symbols)
+            pool = Pool(
+                self.assembly, self.inbox, MexcAnswers(client, sizes), epoch=epoch, times=LaneTimes(), recording=recording
+            )
+            self.pool = pool
+            await pool.run(
+                dials(http, addresses, sizes), specs, lambda: _again(client, self._symbols),
+                away_since=None if away is None else away.number,
+            )  # fmt: skip
+
+    async def _listed(self, client: RestClient) -> list[InstrumentSpec]:
+        """A session that has begun waits for MEXC as long as it takes; its time goes on."""
+        backoff = Backoff()
+        while True:
+            try:
+                return await _again(client, self._symbols)
+            except FeedError as error:
+                logger.warning("listings by REST: %s", error)
+                await asyncio.sleep(backoff.next())
+
+
+async def _again(client: RestClient, symbols: tuple[str, ...]) -> list[InstrumentSpec]:
+    return list((await listed(client, symbols)).values())
 
 
 def _cancel_all(loop: asyncio.AbstractEventLoop) -> None:

@@ -9,7 +9,7 @@ thread. Every fault of a connection is logged once, with its name.
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from random import Random
 from typing import Protocol
 
@@ -17,12 +17,13 @@ import msgspec
 
 from streams.domain.records import Trade
 from streams.errors import FeedError
+from streams.exchange.instruments import InstrumentSpec
 from streams.exchange.mexc.assembly import Assembly
 from streams.exchange.mexc.backoff import Backoff
 from streams.exchange.mexc.connection import ConnectionFault, Dial
 from streams.exchange.mexc.events import DepthSnapshot, Kind, Market, Said, Subscription
 from streams.exchange.mexc.futures_protocol import FuturesProtocol
-from streams.exchange.mexc.heard import Heard, HeardKind, Recording, TradesAnswer, encoded
+from streams.exchange.mexc.heard import Heard, HeardKind, Recording, TradesAnswer, encoded, encoded_instruments
 from streams.exchange.mexc.inbox import Inbox
 from streams.exchange.mexc.lane import Lane, LaneTimes, spread
 from streams.exchange.mexc.rest.answers import market_of
@@ -36,11 +37,13 @@ SUBSCRIPTIONS_MAX = {Market.SPOT: SpotProtocol.subscriptions_max, Market.FUTURES
 SPOT_KINDS = (Kind.DEALS, Kind.BOOK_TICKER, Kind.DEPTH, Kind.KLINE)
 FUTURES_KINDS = (Kind.DEALS, Kind.DEPTH, Kind.KLINE, Kind.FAIR_PRICE, Kind.INDEX_PRICE, Kind.FUNDING_RATE)
 RECORDING_FLUSH_SECONDS = 1.0
+LISTINGS_SECONDS = 3600.0
 ROOM_SECONDS = 0.01
 SHUT_OUT_SECONDS = 60.0
 # The same question is asked at most this often.
 ASK_SECONDS_MIN = 0.5
 REST = "rest"
+PLACE = "mexc epoch "
 
 
 class Answers(Protocol):
@@ -50,6 +53,9 @@ class Answers(Protocol):
 
     async def trades(self, symbol: str) -> list[Trade]:
         """The newest, oldest first."""
+
+
+Listings = Callable[[], Awaitable[list[InstrumentSpec]]]
 
 
 class PoolStatus(msgspec.Struct, kw_only=True):
@@ -84,7 +90,7 @@ class Pool:
         self._assembly = assembly
         self._inbox = inbox
         self._answers = answers
-        self._place = f"mexc epoch {epoch}"
+        self._place = f"{PLACE}{epoch}"
         self._times = times
         self._recording = recording
         self._random = random or Random()  # noqa: S311 (decides when, never what)
@@ -97,12 +103,17 @@ class Pool:
         self._lost_at: float | None = None
         self._failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
-    async def run(self, dials: dict[Market, Callable[["Pool"], Dial]], *, away_since: int | None = None) -> None:
+    async def run(
+        self, dials: dict[Market, Callable[["Pool"], Dial]], instruments: list[InstrumentSpec], listings: Listings, *,
+        away_since: int | None = None,
+    ) -> None:  # fmt: skip
         """
         Until it is cancelled. `dials`: how a connection of each market is made, whose hearer is this pool. `away_since`: a feed of
-        this session has heard everything up to there (µs), and nothing after.
+        this session has heard everything up to there (µs), and nothing after. `listings`: asks for the instruments anew.
         """
         self._hear(REST, HeardKind.BEGUN, text="" if away_since is None else str(away_since))
+        self._hear(REST, HeardKind.INSTRUMENTS, text=encoded_instruments(instruments))
+        self._start(self._list_again(listings))
         for market, subscriptions in subscriptions_of(self._assembly.symbols).items():
             self.status.subscriptions += len(subscriptions)
             dial = dials[market](self)
@@ -211,6 +222,15 @@ class Pool:
         if want.what is Kind.DEPTH:
             return HeardKind.BOOK, await self._answers.book(want.symbol)
         return HeardKind.TRADES, TradesAnswer(want.symbol, want.asked, want.since, await self._answers.trades(want.symbol))
+
+    async def _list_again(self, listings: Listings) -> None:
+        while True:
+            await asyncio.sleep(LISTINGS_SECONDS)
+            try:
+                self._hear(REST, HeardKind.INSTRUMENTS, text=encoded_instruments(await listings()))
+            except FeedError as error:
+                self.status.last_fault = str(error)
+                logger.warning("listings by REST: %s; asked again in an hour", error)
 
     async def _flush_recording(self, recording: Recording) -> None:
         while True:

@@ -28,7 +28,7 @@ from streams.exchange.mexc.events import (
 from streams.exchange.mexc.gaps import Cause, Completeness, Gap
 from streams.exchange.mexc.heard import TradesAnswer
 from streams.exchange.mexc.trades_seen import TradesSeen
-from streams.exchange.push import FundingNotice, Position, Push
+from streams.exchange.push import FundingNotice, Position, Push, Told
 
 # Where a perpetual's own interval was not told: hours between settlements, as nearly everywhere.
 FUNDING_HOURS = 8
@@ -53,7 +53,7 @@ class SymbolFeed:
         self.symbol = symbol
         self.exchange = exchange
         self.wants: list[Want] = []
-        self.pushes: list[Push | FundingNotice] = []
+        self.pushes: list[Told] = []
         self.gap: Gap | None = None
         self.gaps: deque[Gap] = deque(maxlen=GAPS_KEPT)
         self._counts = counts

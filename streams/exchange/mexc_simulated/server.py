@@ -26,7 +26,7 @@ from streams.exchange.mexc_simulated.market import Bucket, MarketDriver
 from streams.exchange.mexc_simulated.settings import Settings
 from streams.exchange.mexc_simulated.spot_socket import SpotConnection
 from streams.exchange.mexc_simulated.truth import TruthLog
-from streams.exchange.push import Feed, Quiet
+from streams.exchange.push import Feed, FundingNotice, Push
 
 SHUTDOWN_SECONDS = 1.0
 
@@ -58,7 +58,7 @@ class SimulatedMexc:
         """Raises: OSError for a busy port; FeedError as the feed."""
         clock = ExchangeClock(start=self._start, speed=self._speed)
         truth, listing = TruthLog(self._truth), Listing(self._feed.instruments())
-        source = (push for push in self._feed.pushes() if not isinstance(push, Quiet))
+        source = (push for push in self._feed.pushes() if isinstance(push, Push | FundingNotice))
         driver = MarketDriver(source, listing, clock, truth, history=self._history)
         driver.warm()
         self.exchange = Exchange(self._settings, clock=clock, listing=listing, driver=driver, truth=truth, seed=self._seed)

@@ -3,7 +3,7 @@
 import asyncio
 import tempfile
 from collections import Counter
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from decimal import Decimal
 from pathlib import Path
 from random import Random
@@ -20,6 +20,7 @@ from streams.exchange.mexc.events import Market
 from streams.exchange.mexc.heard import Recording
 from streams.exchange.mexc.inbox import Inbox
 from streams.exchange.mexc.lane import LaneTimes
+from streams.exchange.mexc.listings import contract_sizes, listed
 from streams.exchange.mexc.pool import Pool
 from streams.exchange.mexc.rest.answers import MexcAnswers
 from streams.exchange.mexc.rest.client import RestClient
@@ -54,23 +55,27 @@ class LiveSession:
         self.server = server
         self.settings = settings
         self.log = log
-        self.specs = {spec.symbol: spec for spec in listed(server) if spec.symbol in settings.feed.symbols}
-        self.sizes = contract_sizes(server, self.specs)
-        self.assembly = Assembly({symbol: spec.exchange for symbol, spec in self.specs.items()})
+        self._client = RestClient(http, reach(server), limits, server.exchange.clock.now, jitter=Random(1).random)
+        self._sizes: dict[str, Decimal] = {}
+        self.assembly = Assembly(settings.feed.symbols)
         self.inbox = Inbox(server.exchange.clock.now)
-        client = RestClient(http, reach(server), limits, server.exchange.clock.now, jitter=Random(1).random)
         self.pool = Pool(
-            self.assembly, self.inbox, MexcAnswers(client, self.sizes), epoch=0, times=lane_times, recording=recording,
+            self.assembly, self.inbox, MexcAnswers(self._client, self._sizes), epoch=0, times=lane_times, recording=recording,
             random=Random(1),
         )  # fmt: skip
-        self._dials = dials(http, {Market.SPOT: server.spot_url, Market.FUTURES: server.futures_url}, self.sizes, times)
+        self._dials = dials(http, {Market.SPOT: server.spot_url, Market.FUTURES: server.futures_url}, self._sizes, times)
         self._records: dict[str, list[MarketData]] = {}
 
-    def begin(self) -> None:
+    async def begin(self) -> None:
+        specs = await self._listings()
+        self._sizes |= contract_sizes(specs)
         self.writer: FeedWriter = new_writer(self.log, self.settings, live=True)
-        self.writer.introduce(self.specs.values())
-        self._running = asyncio.create_task(self.pool.run(self._dials))
+        self.writer.introduce(specs)
+        self._running = asyncio.create_task(self.pool.run(self._dials, specs, self._listings))
         self._writing = asyncio.create_task(self._write())
+
+    async def _listings(self) -> list[InstrumentSpec]:
+        return list((await listed(self._client, self.settings.feed.symbols)).values())
 
     async def end(self) -> None:
         self.ended_at = self.server.exchange.clock.now()
@@ -169,14 +174,6 @@ def reach(server: SimulatedMexc) -> MexcSettings:
     )  # fmt: skip
 
 
-def listed(server: SimulatedMexc) -> list[InstrumentSpec]:
-    return [one.spec for one in server.exchange.listing.symbols.values()]
-
-
-def contract_sizes(server: SimulatedMexc, specs: Mapping[str, InstrumentSpec]) -> dict[str, Decimal]:
-    return {one.symbol: one.contract_size for one in server.exchange.listing.of(Market.FUTURES) if one.symbol in specs}
-
-
 def played(
     story: Story, *symbols: str, times: ConnectionTimes = ConnectionTimes(), lane_times: LaneTimes = LaneTimes(),
     recording: Path | None = None, rate: int = 4, **how: object,
@@ -192,7 +189,7 @@ def played(
             session = LiveSession(
                 server, http, settings, log, times=times, lane_times=lane_times, limits=shared, recording=opened
             )
-            session.begin()
+            await session.begin()
             await session.until(lambda: session.whole)
             session.whole_at = server.exchange.clock.now()
             await story(session)

@@ -1,0 +1,86 @@
+"""
+What MEXC lists, as the session's instruments: asked at the start, again every hour, and told on where something of them has changed.
+
+The first version of an instrument holds from ever on; a later one from when it was heard. What is listed no more is offline.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from contextlib import asynccontextmanager
+from decimal import Decimal
+
+import aiohttp
+
+from streams.domain.records import InstrumentKind, InstrumentStatus
+from streams.errors import ConfigError, FeedError
+from streams.exchange.instruments import InstrumentSpec
+from streams.exchange.mexc.events import Market
+from streams.exchange.mexc.instruments import perpetual_instrument, spot_instrument
+from streams.exchange.mexc.rest.answers import contracts, market_of, spot_symbols
+from streams.exchange.mexc.rest.client import RestClient
+from streams.exchange.mexc.rest.limits import SharedLimits
+from streams.exchange.mexc.settings import MexcSettings
+
+REACH_SECONDS_MAX = 9.0
+
+
+@asynccontextmanager
+async def rest_client(settings: MexcSettings, now: Callable[[], int]) -> AsyncIterator[tuple[aiohttp.ClientSession, RestClient]]:
+    """HTTP, and a client of REST by it. `now`: the wall clock's µs. Raises: FeedError where the limits' file cannot be used."""
+    with SharedLimits(settings.limits_file, settings.limit_share) as limits:
+        async with aiohttp.ClientSession() as http:
+            yield http, RestClient(http, settings, limits, now)
+
+
+async def listed(client: RestClient, symbols: Iterable[str]) -> dict[str, InstrumentSpec]:
+    """Those of the symbols that MEXC lists. Raises: FeedError as REST, or for a listing that breaks a rule."""
+    symbols = set(symbols)
+    found: dict[str, InstrumentSpec] = {}
+    if any(market_of(symbol) is Market.SPOT for symbol in symbols):
+        found |= {one.symbol: spot_instrument(one, 0) for one in await spot_symbols(client) if one.symbol in symbols}
+    if any(market_of(symbol) is Market.FUTURES for symbol in symbols):
+        found |= {one.symbol: perpetual_instrument(one, 0) for one in await contracts(client) if one.symbol in symbols}
+    return found
+
+
+def reach(settings: MexcSettings, symbols: Iterable[str], now: Callable[[], int]) -> list[InstrumentSpec]:
+    """
+    The symbols' instruments, asked now.
+
+    Raises: FeedError where MEXC cannot be reached within 10 s, saying how to run on recordings; ConfigError for a symbol that it does
+    not list.
+    """
+    symbols = sorted(set(symbols))
+
+    async def ask() -> dict[str, InstrumentSpec]:
+        async with asyncio.timeout(REACH_SECONDS_MAX), rest_client(settings, now) as (_, client):
+            return await listed(client, symbols)
+
+    try:
+        found = asyncio.run(ask())
+    except (FeedError, TimeoutError) as error:
+        why = str(error) or f"no answer within {REACH_SECONDS_MAX:g} s"
+        addresses = ", ".join(dict.fromkeys((settings.spot_rest, settings.futures_rest)))
+        raise FeedError(
+            f"MEXC cannot be reached at {addresses}: {why}\n"
+            "to run without it: cdb paper --feed recorded FILE… (recordings, as cdb record makes them), or cdb paper (simulated market)"
+        ) from error
+    unknown = [symbol for symbol in symbols if symbol not in found]
+    if unknown:
+        raise ConfigError(f"FEED_SYMBOLS must be listed by MEXC (BTCUSDT on spot, BTC_USDT a perpetual), was {', '.join(unknown)}")
+    return [found[symbol] for symbol in symbols]
+
+
+def changed(known: Mapping[str, InstrumentSpec], heard: Mapping[str, InstrumentSpec], at: int) -> list[InstrumentSpec]:
+    """What is to be told on of what was heard at `at` (µs): each symbol whose instrument is another one than was known, from then on."""
+    found = []
+    for symbol, before in sorted(known.items()):
+        after = heard.get(symbol) or before.model_copy(update={"status": InstrumentStatus.OFFLINE})
+        if after.model_copy(update={"valid_from": before.valid_from}) != before:
+            found.append(after.model_copy(update={"valid_from": at}))
+    return found
+
+
+def contract_sizes(specs: Iterable[InstrumentSpec]) -> dict[str, Decimal]:
+    """Base units of one contract of each perpetual."""
+    return {spec.symbol: spec.contract_size for spec in specs if spec.kind is InstrumentKind.PERPETUAL}
