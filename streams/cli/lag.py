@@ -122,6 +122,7 @@ def _serve(runtime: Runtime, connection: Connection, measured: Lag, names: list[
     from streams.operate.lag.fills import FillWatch  # noqa: PLC0415 (see above)
     from streams.operate.lag.parity import Parity  # noqa: PLC0415 (see above)
     from streams.operate.lag.standing import Standing  # noqa: PLC0415 (see above)
+    from streams.operate.lag.verified import Verified  # noqa: PLC0415 (see above)
 
     log, codec, dsn = runtime.log, runtime.codec, connection.postgres_dsn()
     wall = SystemWall(stop_on_signals())
@@ -130,6 +131,7 @@ def _serve(runtime: Runtime, connection: Connection, measured: Lag, names: list[
         settings = session_settings(runtime, name)
         parts.append(Standing(log, codec, settings, sessions.manifest(log, codec, name)))
         parts.append(FillWatch(log, codec, settings, connection.fill_mark_deviation_max))
+        parts.append(Verified(connection.history, name))
         if dsn is not None:
             parts.append(Parity(log, codec, settings, open_groups(connection, client_id="cdb-lag"), dsn))
     exporter = Exporter(parts, wall, connection.lag_round_seconds)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from typing import Annotated
 
 import typer
@@ -11,10 +12,11 @@ from rich.progress import BarColumn, SpinnerColumn, TaskProgressColumn, TextColu
 from rich.progress import Progress as Bar
 from rich.table import Table
 
-from streams.cli.options import Bootstrap, Registry, Session
+from streams.cli.options import Bootstrap, Registry, Session, connection_of
 from streams.cli.replay_source import Archive, Source, Where, archive_folder, recorded_session
 from streams.errors import ConfigError
 from streams.operate import sessions
+from streams.operate.lag.verified import record_verified
 from streams.operate.runtime import STAGES, code_version
 from streams.replay.checkpoints.checkpoint import damages
 from streams.replay.questions.moments import FORMS, moment_of, shown, span_of
@@ -36,6 +38,9 @@ def verify_command(
     source: Where = None,
     archive: Archive = None,
     patience: Annotated[float, typer.Option(min=0, metavar="SECONDS", help="How long a broker may be away before this ends.")] = PATIENCE,
+    keep: Annotated[
+        bool, typer.Option("--record", help="Append the verdict to the history, from which `cdb lag --serve` tells when it was.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="The verdict as one JSON object.")] = False,
     bootstrap: Bootstrap = None,
     registry: Registry = None,
@@ -57,12 +62,19 @@ def verify_command(
     console = Console(stderr=as_json)
     folder = archive_folder(context, session, source, archive)
     altered = damages(folder, session) if folder is not None else []
+    until = 0
     if altered:
         verdict = Verdict({}, 0, 0, 0, altered)
     else:
         where = Source(context, session, folder, bootstrap, registry)
         with recorded_session(where, console, said=False, patience=patience) as recorded:
-            verdict = _verify(recorded, _asked(recorded, from_time, to_time), console)
+            part = _asked(recorded, from_time, to_time)
+            verdict = _verify(recorded, part, console)
+            until = recorded.end() if part.end is None else part.end
+    if keep:
+        history = connection_of(context, bootstrap=bootstrap, registry=registry).history
+        divergences = [str(one) for one in verdict.divergences]
+        record_verified(history, session, time=time.time_ns() // 1000, until=until, divergences=divergences)
     if as_json:
         typer.echo(json.dumps(as_document(session, verdict), indent=2))
     else:
