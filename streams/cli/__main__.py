@@ -57,6 +57,7 @@ app = typer.Typer(
         "reset": "streams.cli.commands:reset",
         "reconcile": "streams.cli.data:reconcile_command",
         "archive": "streams.cli.archive:archive_command",
+        "instruments": "streams.cli.instruments:instruments",
         "sessions": "streams.cli.sessions:app",
         "replay": "streams.cli.replay:app",
         "schemas": "streams.cli.schemas:app",

@@ -5,9 +5,11 @@ The first version of an instrument holds from ever on; a later one from when it 
 """
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
 from decimal import Decimal
+from functools import partial
 
 import aiohttp
 
@@ -21,6 +23,8 @@ from streams.exchange.mexc.rest.client import RestClient
 from streams.exchange.mexc.rest.limits import SharedLimits
 from streams.exchange.mexc.settings import MexcSettings
 
+logger = logging.getLogger(__name__)
+
 REACH_SECONDS_MAX = 9.0
 
 
@@ -32,15 +36,32 @@ async def rest_client(settings: MexcSettings, now: Callable[[], int]) -> AsyncIt
             yield http, RestClient(http, settings, limits, now)
 
 
-async def listed(client: RestClient, symbols: Iterable[str]) -> dict[str, InstrumentSpec]:
-    """Those of the symbols that MEXC lists. Raises: FeedError as REST, or for a listing that breaks a rule."""
-    symbols = set(symbols)
-    found: dict[str, InstrumentSpec] = {}
-    if any(market_of(symbol) is Market.SPOT for symbol in symbols):
-        found |= {one.symbol: spot_instrument(one, 0) for one in await spot_symbols(client) if one.symbol in symbols}
-    if any(market_of(symbol) is Market.FUTURES for symbol in symbols):
-        found |= {one.symbol: perpetual_instrument(one, 0) for one in await contracts(client) if one.symbol in symbols}
-    return found
+async def listed(client: RestClient, symbols: Iterable[str] | None) -> dict[str, InstrumentSpec]:
+    """
+    Those of the symbols that MEXC lists; None for all, without those whose listing breaks a rule: nobody asked for one of them.
+
+    Raises: FeedError as REST, or for a listing of a symbol asked for that breaks a rule.
+    """
+    wanted = None if symbols is None else set(symbols)
+    markets = set(Market) if wanted is None else {market_of(symbol) for symbol in wanted}
+    found: list[InstrumentSpec | None] = []
+    if Market.SPOT in markets:
+        spot = [one for one in await spot_symbols(client) if wanted is None or one.symbol in wanted]
+        found += [_read(partial(spot_instrument, one, 0), named=wanted is not None) for one in spot]
+    if Market.FUTURES in markets:
+        perpetuals = [one for one in await contracts(client) if wanted is None or one.symbol in wanted]
+        found += [_read(partial(perpetual_instrument, one, 0), named=wanted is not None) for one in perpetuals]
+    return {spec.symbol: spec for spec in found if spec is not None}
+
+
+def _read(make: Callable[[], InstrumentSpec], *, named: bool) -> InstrumentSpec | None:
+    try:
+        return make()
+    except FeedError as error:
+        if named:
+            raise
+        logger.warning("left out: %s", error)
+        return None
 
 
 def reach(settings: MexcSettings, symbols: Iterable[str], now: Callable[[], int]) -> list[InstrumentSpec]:
