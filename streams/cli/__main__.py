@@ -45,6 +45,7 @@ app = typer.Typer(
         "feed": "streams.cli.feed:feed",
         "record": "streams.cli.record:record",
         "timekeeper": "streams.cli.feed:timekeeper",
+        "exchange": "streams.cli.exchange:app",
         "watchdog": "streams.cli.watchdog:watchdog",
         "paper": "streams.cli.paper:paper",
         "backtest": "streams.cli.backtest:backtest_command",

@@ -23,6 +23,8 @@ from streams.exchange.mexc_simulated.truth import ConnectionEvent
 
 GARBAGE_BYTES = 64
 CLOSE_SECONDS = 1.0
+# First bytes of whole frames, and the length byte of those that have two bytes of length (RFC 6455); ours are below 64 KiB.
+_TEXT, _BINARY, _LENGTH_16 = 0x81, 0x82, 126
 # The code of an end that no close frame tells.
 BROKEN = 0
 # How long a changed deadline may go unseen.
@@ -172,7 +174,7 @@ class Connection(ABC):
         self._waiting.append(payload)
         self._wake.set()
         if len(self._waiting) > self.exchange.settings.limits.frames_waiting:
-            self.end("frames are not read", WSCloseCode.POLICY_VIOLATION)
+            self.end("frames are not read", BROKEN)
 
     async def _write(self) -> None:
         while True:
@@ -198,16 +200,24 @@ class Connection(ABC):
             case Fault.UNKNOWN_MESSAGE:
                 await self._send(self.unknown_message())
             case Fault.HALF_OPEN:
-                self._frozen = True
-                self._waiting.clear()
+                self._freeze()
             case Fault.DROP_MID_FRAME:
                 self._break_off(payload)
+                self._freeze()
                 self.end("dropped in the middle of a frame", BROKEN)
+
+    def _freeze(self) -> None:
+        self._frozen = True
+        self._waiting.clear()
 
     def _break_off(self, payload: str | bytes) -> None:
         """A frame's head that promises more than comes, straight on the wire."""
         body = payload.encode() if isinstance(payload, str) else payload
-        head = bytes([0x81 if isinstance(payload, str) else 0x82, 126]) + len(body).to_bytes(2, "big")
+        head = bytes([_TEXT if isinstance(payload, str) else _BINARY])
+        if len(body) < _LENGTH_16:
+            head += bytes([len(body)])
+        else:
+            head += bytes([_LENGTH_16]) + len(body).to_bytes(2, "big")
         transport = self._request.transport
         if transport is not None:
             transport.write(head + body[: len(body) // 2])
@@ -242,9 +252,10 @@ class Connection(ABC):
             self.end("too many messages in a second", WSCloseCode.POLICY_VIOLATION)
 
     async def _watch(self) -> None:
-        life = self.exchange.settings.limits.connection_life
+        """A half-open connection is nobody's but for its age."""
+        life = self.opened + int(self.exchange.settings.limits.connection_life * MICROSECONDS), "its life is over"
         while True:
-            due, reason = min(self.deadline(), (self.opened + int(life * MICROSECONDS), "its life is over"))
+            due, reason = life if self._frozen else min(self.deadline(), life)
             if due <= self.clock.now():
                 self.end(reason, BROKEN if self._frozen else WSCloseCode.OK)
                 return
@@ -254,10 +265,13 @@ class Connection(ABC):
         """Closes in order, or breaks off."""
         transport = self._request.transport
         if ended.code != BROKEN and not self._frozen:
-            with suppress(ConnectionError):
-                await self._socket.close(code=ended.code, message=ended.reason.encode())
+            # A peer that does not read takes no close frame either.
+            with suppress(ConnectionError, TimeoutError):
+                async with asyncio.timeout(2 * CLOSE_SECONDS):
+                    await self._socket.close(code=ended.code, message=ended.reason.encode())
         if transport is not None:
             transport.close()
+            asyncio.get_running_loop().call_later(CLOSE_SECONDS, transport.abort)
 
     def _told(self, event: str, reason: str = "") -> None:
         self.exchange.truth.add(ConnectionEvent(

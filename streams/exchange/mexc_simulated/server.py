@@ -47,7 +47,7 @@ class SimulatedMexc:
         """
         self._feed = feed
         self._start = start
-        self._settings = settings or Settings()
+        self.settings = settings or Settings()
         self._speed = speed
         self._seed = seed
         self._history = history_seconds * MICROSECONDS
@@ -61,11 +61,11 @@ class SimulatedMexc:
         source = (push for push in self._feed.pushes() if isinstance(push, Push | FundingNotice))
         driver = MarketDriver(source, listing, clock, truth, history=self._history)
         driver.warm()
-        self.exchange = Exchange(self._settings, clock=clock, listing=listing, driver=driver, truth=truth, seed=self._seed)
+        self.exchange = Exchange(self.settings, clock=clock, listing=listing, driver=driver, truth=truth, seed=self._seed)
         self._runner = web.AppRunner(_application(self.exchange), access_log=None, shutdown_timeout=SHUTDOWN_SECONDS)
         await self._runner.setup()
-        context = untrusted_context() if self._settings.tls else None
-        site = web.TCPSite(self._runner, self._settings.host, self._settings.port, ssl_context=context)
+        context = untrusted_context() if self.settings.tls else None
+        site = web.TCPSite(self._runner, self.settings.host, self.settings.port, ssl_context=context)
         await site.start()
         self.port = self._runner.addresses[0][1]
         clock.begin()
@@ -103,7 +103,7 @@ class SimulatedMexc:
         return f"{self._url('ws')}/edge"
 
     def _url(self, scheme: str) -> str:
-        return f"{scheme}{'s' if self._settings.tls else ''}://{self._settings.host}:{self.port}"
+        return f"{scheme}{'s' if self.settings.tls else ''}://{self.settings.host}:{self.port}"
 
     def _publish(self, bucket: Bucket) -> None:
         if bucket.state.listed.market is Market.SPOT:
