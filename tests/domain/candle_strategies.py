@@ -39,5 +39,9 @@ class Run:
     def diagnosis(self) -> str:
         return self.strategy.diagnosis(self.state)
 
+    @property
+    def is_warm(self) -> bool:
+        return self.strategy.is_warm(self.state)
+
     def sides(self) -> Sequence[tuple[int, str]]:
         return [(place, idea.side.value) for place, idea in self.ideas.items()]

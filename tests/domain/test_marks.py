@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from streams.domain import book as books
 from streams.domain.book import Book
-from streams.domain.marks import HOUR, MarkState, mark, on_market
+from streams.domain.marks import HOUR, MarkState, mark, mark_deviation, on_market
 from streams.domain.money import EXACT, quotient
 from streams.domain.records import DepthStep, Mark, MarketData, MarkSource, Side
 from streams.stages.state import decode_state, encode_state
@@ -157,3 +157,7 @@ def test_spread_mean_equals_a_full_recomputation(steps):
         kept = [spread for hour, spread in spreads if hour > now // HOUR - 24]
         assert market.made[-1].spread_mean == quotient(EXACT.create_decimal(sum(kept)), D(len(kept)))
     assert decode_state(encode_state(market.state), MarkState) == market.state
+
+
+def test_distance_from_the_mark_is_a_fraction_of_it_on_either_side():
+    assert [mark_deviation(D(price), D("200")) for price in ("202", "198", "200", "100")] == [D("0.01"), D("0.01"), 0, D("0.5")]

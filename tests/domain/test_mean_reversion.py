@@ -86,6 +86,7 @@ def test_nothing_is_signalled_before_both_indicators_are_known():
     assert found.ideas == {}
     assert found.diagnosis == "warming up: 4 of 5 candles"
     assert run(100, 100, 96).diagnosis == "warming up: 3 of 4 candles"
+    assert (run(100, 100, 96).is_warm, found.is_warm, run(100, 100, 100, 96).is_warm) == (False, False, True)
 
 
 def test_diagnosis_says_how_often_closes_were_outside_and_what_the_rsi_is():

@@ -156,6 +156,15 @@ def test_diagnosis_speaks_of_every_strategy_and_symbol():
     }
 
 
+def test_stage_says_of_every_strategy_and_symbol_whether_it_has_seen_enough_to_signal():
+    run = Run(make_settings()).take(make_market(START, trades=[trade("100")]))
+    assert run.stage.warm(run.state) == {("fast", SYMBOL): False}
+    # One whole minute is what a change is measured over.
+    for time in (START + MINUTE, START + 2 * MINUTE):
+        run.take(make_market(time, trades=[trade("100", time=time)]))
+    assert run.stage.warm(run.state) == {("fast", SYMBOL): True}
+
+
 def test_stage_knows_of_its_inputs_no_more_than_their_watermarks_say():
     run = Run(make_settings())
     assert [run.stage.answer_due(run.state, source.topic) for source in run.stage.inputs] == [None, None]

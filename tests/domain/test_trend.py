@@ -105,6 +105,8 @@ def test_nothing_is_signalled_before_both_indicators_are_known():
     assert (found.ideas, found.diagnosis) == ({}, "warming up: 5 of 10 candles")
     assert run(*FALL, MACD_SIGNAL="9").diagnosis == "warming up: 5 of 11 candles"
     assert run(*FALL[:3]).diagnosis == "warming up: 3 of 4 candles"
+    # One of the two is not enough, whichever it is.
+    assert [run(*FALL, ADX_PERIOD="5").is_warm, run(*FALL, MACD_SIGNAL="9").is_warm, run(*FALL).is_warm] == [False, False, True]
 
 
 def test_diagnosis_names_crosses_and_adx_beside_its_limit():
