@@ -1,5 +1,6 @@
 """
-What the soak is made of: kills and rebalances on the real stack, seeded sessions in memory, alterations that a replay must find.
+What the soak is made of: kills and rebalances on the real stack, seeded sessions in memory, alterations that a replay must find, and
+days of a live exchange that fails a hundred times.
 """
 
 from typing import NamedTuple
@@ -10,7 +11,7 @@ from tests.kafka.story import PARTS, PROCESSES
 from tests.proofs.tier import Tier
 
 # How many of each; a session of kills or of three workers takes most of a minute, the others seconds.
-KILLS, WORKERS, SIMULATIONS, ALTERATIONS = 10, 50, 50, 200
+KILLS, WORKERS, SIMULATIONS, ALTERATIONS, DAYS = 10, 50, 50, 200, 1
 
 # Who is killed in one session, each at a moment of its own.
 VICTIMS = {"processes": PROCESSES, "parts": PARTS}
@@ -35,6 +36,7 @@ def all_cases() -> list[Case]:
     found += [Case("simulation", "", number, SIMULATIONS) for number in range(SIMULATIONS)]
     found += [Case("alteration", "", number, ALTERATIONS) for number in range(ALTERATIONS)]
     found.append(Case("outage", "", 0, 1))
+    found += [Case("exchange", "", number, DAYS) for number in range(DAYS)]
     return sorted(found, key=lambda case: ((case.number + 0.5) / case.of, case))
 
 

@@ -12,6 +12,7 @@ from streams.log.layout import Layout
 from streams.operate.stack import Stack
 from streams.replay.checkpoints.checkpoint import check, take
 from streams.replay.verification.verify import verify
+from tests.exchange.mexc_feed.day import assert_held, lived
 from tests.exchange.sessions import recording
 from tests.golden.play import Played, play
 from tests.golden.sessions import halts
@@ -50,6 +51,10 @@ def test_workers_of_three_that_die_leave_and_join_under_commands_and_a_silent_ma
 
 def test_outage_of_a_minute_is_told_within_35_s(case: Case, seed: int, theatre: Theatre, fresh_session: Callable[[], str]) -> None:
     feed_dies_and_returns(theatre, fresh_session(), dead_seconds=60)
+
+
+def test_exchange_that_fails_a_hundred_times_a_day_leaves_nothing_unmarked_and_nothing_twice(case: Case, seed: int) -> None:
+    assert_held(lived(seed=seed + case.number, seconds=24 * 3600, faults=100, rate=1))
 
 
 def test_simulation_of_any_shape_with_kills_and_commands_replays_equal(case: Case, seed: int) -> None:

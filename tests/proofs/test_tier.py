@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.kafka.story import PARTS, PROCESSES
-from tests.proofs.soak import ALTERATIONS, CASES, KILLS, SIMULATIONS, VICTIMS, WORKERS, all_cases
+from tests.proofs.soak import ALTERATIONS, CASES, DAYS, KILLS, SIMULATIONS, VICTIMS, WORKERS, all_cases
 from tests.proofs.tier import Tier
 
 # Each case notes that it ran; `stop` holds the name of the one that Ctrl-C hits.
@@ -74,7 +74,7 @@ def test_interrupted_tier_goes_on_where_it_was_and_another_seed_begins_anew(tmp_
 
 def test_soak_holds_ten_kills_of_each_and_the_rest_and_any_first_part_of_it_holds_every_kind() -> None:
     cases = all_cases()
-    assert len(cases) == len(set(cases)) == CASES == 2 * KILLS + WORKERS + SIMULATIONS + ALTERATIONS + 1
+    assert len(cases) == len(set(cases)) == CASES == 2 * KILLS + WORKERS + SIMULATIONS + ALTERATIONS + DAYS + 1
     kills = Counter(victim for case in cases if case.test == "kills" for victim in VICTIMS[case.subject])
     assert kills == dict.fromkeys((*PROCESSES, *PARTS), 10)
-    assert {case.test for case in cases[: CASES // 2 + 1]} == {"kills", "workers", "simulation", "alteration", "outage"}
+    assert {case.test for case in cases[: CASES // 2 + 1]} == {"kills", "workers", "simulation", "alteration", "outage", "exchange"}

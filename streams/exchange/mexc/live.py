@@ -1,8 +1,8 @@
 """
 MEXC as a session's feed: connections in a thread of their own, pushes for the log's thread by way of the inbox.
 
-The source's position is the feed's epoch (how many feeds of this session there were before) and the receive time it has come to. A feed
-that starts anew says that something is missing since then, and goes on at the present.
+The source's position is the feed's epoch (how many feeds of this session there were before, and when the first began) and the receive
+time it has come to. A feed that starts anew says that something is missing since then, and goes on at the present.
 """
 
 import asyncio
@@ -23,7 +23,7 @@ from streams.exchange.mexc.heard import Recording
 from streams.exchange.mexc.inbox import Inbox
 from streams.exchange.mexc.lane import LaneTimes
 from streams.exchange.mexc.listings import contract_sizes, listed, reach, rest_client
-from streams.exchange.mexc.pool import PLACE, Pool
+from streams.exchange.mexc.pool import Pool
 from streams.exchange.mexc.rest.answers import MexcAnswers
 from streams.exchange.mexc.rest.client import RestClient
 from streams.exchange.mexc.settings import MexcSettings
@@ -31,6 +31,7 @@ from streams.exchange.push import Position, Quiet, Told, in_history
 
 logger = logging.getLogger(__name__)
 
+PLACE = "mexc epoch "
 TAKE_SECONDS = 0.02
 SECOND = 1_000_000
 
@@ -45,9 +46,7 @@ class MexcFeed:
         self, parameters: FeedParameters, settings: MexcSettings, now: Callable[[], int], *, recording: Path | None = None
     ) -> None:
         self._symbols = parameters.symbols
-        self._until = None
-        if parameters.duration_seconds is not None:
-            self._until = parameters.start_time + parameters.duration_seconds * SECOND
+        self._duration_seconds = parameters.duration_seconds
         self._settings = settings
         self._now = now
         self._recording = recording
@@ -66,11 +65,14 @@ class MexcFeed:
         """See `Feed`; time always goes on where it was. Raises: whatever ends the connections' thread."""
         del outage_until
         away = after if after is not None and not in_history(after) else None
+        epoch, began = (0, self._now()) if away is None else _next_epoch(away)
+        until = None if self._duration_seconds is None else began + self._duration_seconds * SECOND
+        place = f"{PLACE}{epoch} began {began}"
         loop = asyncio.new_event_loop()
-        thread = threading.Thread(target=self._thread, args=(loop, away), name="mexc", daemon=True)
+        thread = threading.Thread(target=self._thread, args=(loop, place, away), name="mexc", daemon=True)
         thread.start()
         try:
-            while self._until is None or self._now() < self._until:
+            while until is None or self._now() < until:
                 taken = self.inbox.take(TAKE_SECONDS)
                 if isinstance(taken, Quiet):
                     yield taken
@@ -81,18 +83,17 @@ class MexcFeed:
             thread.join()
             loop.close()
 
-    def _thread(self, loop: asyncio.AbstractEventLoop, away: Position | None) -> None:
+    def _thread(self, loop: asyncio.AbstractEventLoop, place: str, away: Position | None) -> None:
         asyncio.set_event_loop(loop)
         try:
             with suppress(asyncio.CancelledError):
-                loop.run_until_complete(self._run(away))
+                loop.run_until_complete(self._run(place, away))
         except BaseException as error:  # noqa: BLE001 (carried to the log's thread, which ends by it)
             self.inbox.fail(error)
         finally:
             loop.run_until_complete(loop.shutdown_asyncgens())
 
-    async def _run(self, away: Position | None) -> None:
-        epoch = 0 if away is None else int(away.place.removeprefix(PLACE)) + 1
+    async def _run(self, place: str, away: Position | None) -> None:
         settings = self._settings
         addresses = {Market.SPOT: settings.spot_websocket, Market.FUTURES: settings.futures_websocket}
         async with rest_client(settings, self._now) as (http, client):
@@ -100,7 +101,7 @@ class MexcFeed:
             sizes = contract_sizes(specs)
             recording = None if self._recording is None else Recording(self._recording, self._symbols)
             pool = Pool(
-                self.assembly, self.inbox, MexcAnswers(client, sizes), epoch=epoch, times=LaneTimes(), recording=recording
+                self.assembly, self.inbox, MexcAnswers(client, sizes), place=place, times=LaneTimes(), recording=recording
             )
             self.pool = pool
             await pool.run(
@@ -117,6 +118,12 @@ class MexcFeed:
             except FeedError as error:
                 logger.warning("listings by REST: %s", error)
                 await asyncio.sleep(backoff.next())
+
+
+def _next_epoch(away: Position) -> tuple[int, int]:
+    """The number of the feed after the one that stood there, and when (µs) the session's first one began."""
+    epoch, _, began = away.place.removeprefix(PLACE).partition(" began ")
+    return int(epoch) + 1, int(began)
 
 
 async def _again(client: RestClient, symbols: tuple[str, ...]) -> list[InstrumentSpec]:

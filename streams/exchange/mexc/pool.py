@@ -43,7 +43,6 @@ SHUT_OUT_SECONDS = 60.0
 # The same question is asked at most this often.
 ASK_SECONDS_MIN = 0.5
 REST = "rest"
-PLACE = "mexc epoch "
 
 
 class Answers(Protocol):
@@ -80,17 +79,17 @@ def subscriptions_of(symbols: Iterable[str]) -> dict[Market, list[Subscription]]
 
 
 class Pool:
-    """`epoch` counts a session's feeds from 0. `random` spreads renewals and waits."""
+    """`place`: where its pushes stand in their source, beside their receive time. `random` spreads renewals and waits."""
 
     def __init__(
-        self, assembly: Assembly, inbox: Inbox, answers: Answers, *, epoch: int, times: LaneTimes, recording: Recording | None = None,
+        self, assembly: Assembly, inbox: Inbox, answers: Answers, *, place: str, times: LaneTimes, recording: Recording | None = None,
         random: Random | None = None,
     ) -> None:  # fmt: skip
         self.status = PoolStatus()
         self._assembly = assembly
         self._inbox = inbox
         self._answers = answers
-        self._place = f"{PLACE}{epoch}"
+        self._place = place
         self._times = times
         self._recording = recording
         self._random = random or Random()  # noqa: S311 (decides when, never what)

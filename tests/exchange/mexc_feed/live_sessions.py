@@ -60,8 +60,8 @@ class LiveSession:
         self.assembly = Assembly(settings.feed.symbols)
         self.inbox = Inbox(server.exchange.clock.now)
         self.pool = Pool(
-            self.assembly, self.inbox, MexcAnswers(self._client, self._sizes), epoch=0, times=lane_times, recording=recording,
-            random=Random(1),
+            self.assembly, self.inbox, MexcAnswers(self._client, self._sizes), place="mexc epoch 0 began 0", times=lane_times,
+            recording=recording, random=Random(1),
         )  # fmt: skip
         self._dials = dials(http, {Market.SPOT: server.spot_url, Market.FUTURES: server.futures_url}, self._sizes, times)
         self._records: dict[str, list[MarketData]] = {}
