@@ -24,6 +24,7 @@ from streams.operate.runtime import open_runtime
 from streams.operate.stack import Endpoints
 
 SECRETS = Path("/run/secrets")
+ATTEMPTS_MAX, ATTEMPT_SECONDS = 5, 3.0
 
 
 def endpoints() -> Endpoints:
@@ -72,9 +73,18 @@ def main() -> int:
     return 0
 
 
+def insist() -> int:
+    """The exit code of `main`, which is tried again where a part that has only just come up was too slow to answer."""
+    for attempt in range(1, ATTEMPTS_MAX + 1):
+        try:
+            return main()
+        except StreamsError as fault:
+            print(f"cdb_prepare: {fault}", file=sys.stderr, flush=True)
+            if not fault.retriable or attempt == ATTEMPTS_MAX:
+                return fault.exit_code
+            time.sleep(ATTEMPT_SECONDS)
+    raise AssertionError("the last attempt returns")
+
+
 if __name__ == "__main__":
-    try:
-        sys.exit(main())
-    except StreamsError as fault:
-        print(f"cdb_prepare: {fault}", file=sys.stderr)
-        sys.exit(fault.exit_code)
+    sys.exit(insist())
