@@ -59,6 +59,8 @@ app = typer.Typer(
         "reconcile": "streams.cli.data:reconcile_command",
         "archive": "streams.cli.archive:archive_command",
         "instruments": "streams.cli.instruments:instruments",
+        "backup": "streams.cli.backup:app",
+        "restore": "streams.cli.backup:restore",
         "sessions": "streams.cli.sessions:app",
         "replay": "streams.cli.replay:app",
         "schemas": "streams.cli.schemas:app",

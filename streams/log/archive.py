@@ -276,6 +276,9 @@ class ArchiveLog:
     def end_offset(self, partition: Partition) -> int:
         return self._entry(partition).end
 
+    def settled_ends(self, partitions: Sequence[Partition]) -> dict[Partition, int] | None:
+        return {partition: self.end_offset(partition) for partition in partitions}
+
     def offset_at(self, partition: Partition, time: int) -> int:
         found = (message.offset for message in self._open(partition) if message.time >= time)
         return next(found, self._entry(partition).end)

@@ -108,6 +108,9 @@ class Log(Protocol):
     def end_offset(self, partition: Partition) -> int:
         """The offset after the last committed record (the last stable offset)."""
 
+    def settled_ends(self, partitions: Sequence[Partition]) -> dict[Partition, int] | None:
+        """Where all of them end, asked for at once; None while a transaction is open on one of them."""
+
     def offset_at(self, partition: Partition, time: int) -> int:
         """The first offset whose record has `time` (µs) or later; the end offset where there is none."""
 

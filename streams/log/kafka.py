@@ -11,8 +11,8 @@ from contextlib import contextmanager
 from types import TracebackType
 from typing import Self, TypeVar
 
-from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
-from confluent_kafka.admin import AdminClient
+from confluent_kafka import Consumer, IsolationLevel, KafkaError, KafkaException, TopicPartition
+from confluent_kafka.admin import AdminClient, OffsetSpec  # type: ignore[attr-defined]  # its package does not name it
 from confluent_kafka.cimpl import NewTopic
 
 from streams.errors import LogError
@@ -135,6 +135,22 @@ class KafkaLog:
 
     def end_offset(self, partition: Partition) -> int:
         return self._range(partition)[1]
+
+    def settled_ends(self, partitions: Sequence[Partition]) -> dict[Partition, int] | None:
+        for partition in partitions:
+            self.check(partition)
+        committed = self._ends(partitions, IsolationLevel.READ_COMMITTED)
+        return committed if committed == self._ends(partitions, IsolationLevel.READ_UNCOMMITTED) else None
+
+    def _ends(self, partitions: Sequence[Partition], isolation: IsolationLevel) -> dict[Partition, int]:
+        """Of all of them by one request to each broker."""
+        places = {TopicPartition(topic, number): OffsetSpec.latest() for topic, number in partitions}  # type: ignore[no-untyped-call]
+        asked = self._admin.list_offsets(places, isolation_level=isolation, request_timeout=self._endpoint.timeout_s)
+        ends = {}
+        for place, answer in asked.items():
+            with self._asking(f"end of {place.topic}-{place.partition}"):
+                ends[Partition(place.topic, place.partition)] = int(answer.result().offset)
+        return ends
 
     def offset_at(self, partition: Partition, time: int) -> int:
         """

@@ -218,6 +218,12 @@ class MemoryLog:
     def end_offset(self, partition: Partition) -> int:
         return self.shelf(partition).stable_offset
 
+    def settled_ends(self, partitions: Sequence[Partition]) -> dict[Partition, int] | None:
+        shelves = {partition: self.shelf(partition) for partition in partitions}
+        if any(shelf.stable_count < len(shelf.messages) for shelf in shelves.values()):
+            return None
+        return {partition: shelf.stable_offset for partition, shelf in shelves.items()}
+
     def offset_at(self, partition: Partition, time: int) -> int:
         shelf = self.shelf(partition)
         stable = shelf.messages[: shelf.stable_count]

@@ -14,6 +14,7 @@ class ReadOnlyLog:
         # Only what reads is kept: a writer could not be had from here by mistake.
         self._topics, self._reader = log.topics, log.reader
         self._start_offset, self._end_offset, self._offset_at = log.start_offset, log.end_offset, log.offset_at
+        self._settled_ends = log.settled_ends
 
     def topics(self) -> dict[str, int]:
         return self._topics()
@@ -26,6 +27,9 @@ class ReadOnlyLog:
 
     def end_offset(self, partition: Partition) -> int:
         return self._end_offset(partition)
+
+    def settled_ends(self, partitions: Sequence[Partition]) -> dict[Partition, int] | None:
+        return self._settled_ends(partitions)
 
     def offset_at(self, partition: Partition, time: int) -> int:
         return self._offset_at(partition, time)

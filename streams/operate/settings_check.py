@@ -11,17 +11,19 @@ import os
 import re
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from typing import NamedTuple
 
 from pydantic import BaseModel, SecretStr
 
 from streams.errors import ConfigError
-from streams.operate.connection import FOREIGN_PREFIXES, PREFIX, Connection
+from streams.exchange.mexc import settings as mexc
+from streams.operate.alerting import channels
+from streams.operate.connection import FOREIGN_PREFIXES, PREFIX, SECRET_WORDS, Connection
 from streams.operate.findings import Finding, Level
 from streams.operate.stack.settings import ENVIRONMENT_PREFIX, PROJECT_FOLDER, StackSettings
 
 COMPOSE_FILE = PROJECT_FOLDER / "docker-compose.kafka.yml"
 SECRET_LENGTH_MIN = 16
-FILES_OF_SECRETS = ("postgres_password_file", "kafka_password_file")
 WINDOWS = "nt"
 PORT_MAX = 65_535
 
@@ -29,6 +31,25 @@ PORT_MAX = 65_535
 _VARIABLE = re.compile(r"\$(?:\$|\{(\w+)(?::-([^}]*))?\})")
 _IMAGE = re.compile(r"[a-z0-9][\w./-]*(:\d+)?[\w./-]*:[\w.-]+(@sha256:[0-9a-f]{64})?")
 _NAME = re.compile(r"[a-zA-Z0-9][\w.-]*")
+
+
+class Group(NamedTuple):
+    """Settings that one model declares: names with the prefix, read from an environment."""
+
+    title: str
+    prefix: str
+    model: type[BaseModel]
+    read: Callable[[Mapping[str, str]], BaseModel]
+
+
+GROUPS = (
+    Group("Where a cdb process finds its surroundings.", PREFIX, Connection, Connection.from_environment),
+    Group("The local stack of `cdb up`.", ENVIRONMENT_PREFIX, StackSettings, StackSettings.from_environment),
+    Group("Who is told of alerts.", channels.PREFIX, channels.Channels, channels.Channels.from_environment),
+    Group("How this machine reaches MEXC.", mexc.PREFIX, mexc.MexcSettings, mexc.MexcSettings.from_environment),
+)
+# Fields of any group whose file is a secret. Alertmanager's is named as its container sees it, so it is not looked at here.
+FILES_OF_SECRETS = ("postgres_password_file", "kafka_password_file", "key_file", "secret_file")
 
 
 def compose_variables(file: Path = COMPOSE_FILE) -> dict[str, str]:
@@ -46,16 +67,12 @@ def check_settings(environment: Mapping[str, str], *, system: str = os.name, env
 
     `system` as `os.name` has it. Raises: ConfigError where `env_file` cannot be read.
     """
-    connection_faults = _faults(lambda: Connection.from_environment(environment))
-    stack_faults = _faults(lambda: StackSettings.from_environment(environment))
-    found = [
-        *_model_findings(Connection, PREFIX, environment, connection_faults),
-        *_model_findings(StackSettings, ENVIRONMENT_PREFIX, environment, stack_faults),
-    ]
-    if not connection_faults:
-        found += _connection_secrets(Connection.from_environment(environment), system)
-    if not stack_faults:
-        found += _folder_secrets(StackSettings.from_environment(environment).secrets_folder, system)
+    found: list[Finding] = []
+    for group in GROUPS:
+        faults = _faults(lambda read=group.read: read(environment))  # type: ignore[misc]
+        found += _model_findings(group, environment, faults)
+        if not faults:
+            found += _secrets(group, group.read(environment), system)
     if env_file is not None:
         found += _env_file_findings(env_file, system)
     return found
@@ -70,14 +87,16 @@ def _faults(build: Callable[[], object]) -> dict[str, str]:
     return {}
 
 
-def _model_findings(model: type[BaseModel], prefix: str, environment: Mapping[str, str], faults: Mapping[str, str]) -> Iterator[Finding]:
-    names = {f"{prefix}{field.upper()}": field for field in model.model_fields}
+def _model_findings(group: Group, environment: Mapping[str, str], faults: Mapping[str, str]) -> Iterator[Finding]:
+    model = group.model
+    names = {f"{group.prefix}{field.upper()}": field for field in model.model_fields}
     for name in names:
         if name in faults:
             yield Finding("setting", name, Level.FAIL, faults[name])
         elif name in environment:
             secret = model.model_fields[names[name]].annotation == SecretStr | None
-            yield Finding("setting", name, Level.OK, "set" if secret or "POSTGRES" in name else f"is {environment[name]}")
+            hidden = secret or any(word in name for word in SECRET_WORDS)
+            yield Finding("setting", name, Level.OK, "set" if hidden else f"is {environment[name]}")
         else:
             yield Finding("setting", name, Level.OK, "default")
     # Names that are no setting: a typing error would pass for a default.
@@ -85,14 +104,21 @@ def _model_findings(model: type[BaseModel], prefix: str, environment: Mapping[st
         yield Finding("setting", name, Level.FAIL, faults[name])
 
 
-def _connection_secrets(connection: Connection, system: str) -> Iterator[Finding]:
-    for field in Connection.model_fields:
-        value = getattr(connection, field)
-        name = f"{PREFIX}{field.upper()}"
+def _secrets(group: Group, settings: BaseModel, system: str) -> Iterator[Finding]:
+    for field in group.model.model_fields:
+        value = getattr(settings, field)
+        name = f"{group.prefix}{field.upper()}"
         if isinstance(value, SecretStr):
             yield _length(name, value.get_secret_value())
         elif field in FILES_OF_SECRETS and isinstance(value, Path):
             yield from secret_file(name, value, system)
+    if isinstance(settings, Connection):
+        yield from _connection_findings(settings)
+    if isinstance(settings, StackSettings):
+        yield from _folder_secrets(settings.secrets_folder, system)
+
+
+def _connection_findings(connection: Connection) -> Iterator[Finding]:
     if connection.security != "plaintext":
         faults = _faults(connection.credentials)
         yield from (Finding("secret", name, Level.FAIL, line) for name, line in faults.items())

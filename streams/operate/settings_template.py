@@ -14,9 +14,8 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from streams.operate.connection import PREFIX, Connection
-from streams.operate.settings_check import compose_variables
-from streams.operate.stack.settings import ENVIRONMENT_PREFIX, PROJECT_FOLDER, StackSettings
+from streams.operate.settings_check import GROUPS, compose_variables
+from streams.operate.stack.settings import PROJECT_FOLDER
 
 TEMPLATE_FILE = PROJECT_FOLDER / ".env.template"
 LINE_LENGTH = 110
@@ -38,8 +37,8 @@ _COMPOSE_GROUPS = (
 def template() -> str:
     """The whole file."""
     parts = [_HEADER, "", "# --- docker-compose.kafka.yml ---", *_compose()]
-    parts += ["", "# --- Where a cdb process finds its surroundings. ---", *_model(Connection, PREFIX)]
-    parts += ["", "# --- The local stack of `cdb up`. ---", *_model(StackSettings, ENVIRONMENT_PREFIX)]
+    for group in GROUPS:
+        parts += ["", f"# --- {group.title} ---", *_model(group.model, group.prefix)]
     return "\n".join(parts) + "\n"
 
 
@@ -83,4 +82,4 @@ def _shown(default: Any) -> str:
         if default.is_relative_to(PROJECT_FOLDER):
             return f"./{default.relative_to(PROJECT_FOLDER).as_posix()}"
         return "" if default.is_absolute() else default.as_posix()
-    return str(default)
+    return ",".join(default) if isinstance(default, tuple) else str(default)

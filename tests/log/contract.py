@@ -195,6 +195,21 @@ class ReadingContract:
         # Each transaction takes two offsets: its record's and its marker's.
         assert at == [0, 0, 2, 2, 6, log.end_offset(partition)]
 
+    def test_settled_ends_are_told_only_while_no_transaction_is_open(self, world: World) -> None:
+        topic = new_topic(world, 2)
+        first, second = Partition(topic, 0), Partition(topic, 1)
+        put(world, first, "a", "b")
+        world.settle(first, second)
+        ends = world.reading().settled_ends([first, second])
+        assert ends == {place: world.reading().end_offset(place) for place in (first, second)}
+        writer = world.log.writer(world.name())
+        writer.begin()
+        append(writer, second, "c")
+        world.delivered(writer)
+        assert world.log.settled_ends([first]) is not None and world.log.settled_ends([first, second]) is None
+        writer.abort()
+        writer.close()
+
     def test_offset_at_a_time_of_an_empty_partition_is_its_end(self, world: World) -> None:
         partition = Partition(new_topic(world), 0)
         assert world.reading().offset_at(partition, T0) == 0

@@ -4,11 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from streams.operate.connection import Connection
 from streams.operate.findings import Level, Verdict, verdict_of
-from streams.operate.settings_check import WINDOWS, check_settings
+from streams.operate.settings_check import GROUPS, WINDOWS, check_settings
 from streams.operate.settings_template import TEMPLATE_FILE, template
-from streams.operate.stack.settings import StackSettings
 
 SECRET = "a-secret-of-24-characters"
 
@@ -34,9 +32,8 @@ def test_every_setting_has_its_finding(surroundings: dict[str, str]) -> None:
     found = check_settings(surroundings)
     assert verdict_of(found) is Verdict.GO
     settings = {one.subject for one in found if one.check == "setting"}
-    assert settings == {f"CDB_{name.upper()}" for name in Connection.model_fields} | {
-        f"CDB_STACK_{name.upper()}" for name in StackSettings.model_fields
-    }
+    assert settings == {f"{group.prefix}{name.upper()}" for group in GROUPS for name in group.model.model_fields}
+    assert {"CDB_BOOTSTRAP", "CDB_STACK_KAFKA_PORT", "CDB_ALERT_SMTP", "CDB_MEXC_KEY_FILE"} <= settings
 
 
 def test_a_wrong_value_and_a_name_that_is_none_are_no_go_by_name(surroundings: dict[str, str]) -> None:
@@ -100,6 +97,6 @@ def test_the_template_in_the_project_is_the_one_the_settings_give() -> None:
 def test_the_template_names_every_setting_with_its_default() -> None:
     lines = template().splitlines()
     assert "#CDB_TIMEOUT_SECONDS=20.0" in lines and "#CDB_STACK_DATA_FOLDER=./.stack/data" in lines
-    for model, prefix in ((Connection, "CDB_"), (StackSettings, "CDB_STACK_")):
-        for name in model.model_fields:
-            assert any(line.startswith(f"#{prefix}{name.upper()}=") for line in lines), name
+    for group in GROUPS:
+        for name in group.model.model_fields:
+            assert any(line.startswith(f"#{group.prefix}{name.upper()}=") for line in lines), name
