@@ -60,6 +60,7 @@ app = typer.Typer(
         "archive": "streams.cli.archive:archive_command",
         "instruments": "streams.cli.instruments:instruments",
         "backup": "streams.cli.backup:app",
+        "schedule": "streams.cli.schedule:schedule",
         "restore": "streams.cli.backup:restore",
         "sessions": "streams.cli.sessions:app",
         "replay": "streams.cli.replay:app",

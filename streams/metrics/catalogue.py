@@ -171,6 +171,9 @@ CERTIFICATE = Metric(
 BACKUP = Metric(
     "streams_backup_last_success_time_seconds", "gauge", "s", "When the last good backup was made, since 1970 UTC.", (), "operate"
 )
+JOB_FAILURES = Metric(
+    "streams_scheduled_failures_total", "counter", "runs", "Daily jobs (report, backup, archive) that failed.", ("job",), "operate"
+)
 
 CATALOGUE: tuple[Metric, ...] = tuple(value for value in list(globals().values()) if isinstance(value, Metric))
 

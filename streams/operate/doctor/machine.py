@@ -80,10 +80,19 @@ def program_findings(parts: Iterable[Part]) -> Iterator[Finding]:
 
 def disk_finding(folder: Path, free_bytes_min: int) -> Finding:
     """Room on the disk that holds, or will hold, `folder`."""
-    existing = next(parent for parent in (folder.absolute(), *folder.absolute().parents) if parent.exists())
-    usage = shutil.disk_usage(existing)
+    usage = shutil.disk_usage(_existing(folder))
     ratio = usage.free / usage.total
     level = Level.FAIL if usage.free < free_bytes_min else Level.WARN if ratio < FREE_RATIO_WARN else Level.OK
     return Finding(
         "disk", str(folder), level, f"{usage.free >> 20} MiB free ({ratio:.0%}), at least {free_bytes_min >> 20} MiB needed"
     )
+
+
+def free_ratio(folder: Path) -> float:
+    """The free part of the disk that holds, or will hold, `folder`; 0..1."""
+    usage = shutil.disk_usage(_existing(folder))
+    return usage.free / usage.total
+
+
+def _existing(folder: Path) -> Path:
+    return next(parent for parent in (folder.absolute(), *folder.absolute().parents) if parent.exists())
