@@ -45,6 +45,23 @@ class Table:
         found = connection.execute(query, (session, list(event_ids))).fetchall()
         return {row[key]: tuple(map(self._comparable, self.fields, row)) for row in found}
 
+    def select(
+        self, connection: psycopg.Connection, session: str, fields: Sequence[str], *, start: int | None, end: int | None,
+        equal: Mapping[str, str],
+    ) -> list[tuple[Any, ...]]:
+        """These fields of a session's rows from `start` on and before `end` (µs; None: all) whose texts are as `equal` says."""
+        time = self._read("time")
+        wanted = [sql.SQL("session = %s"), *(sql.SQL("{} = %s").format(sql.Identifier(name)) for name in equal)]
+        values: list[Any] = [session, *equal.values()]
+        for bound, sign in ((start, ">="), (end, "<")):
+            if bound is not None:
+                wanted.append(sql.SQL("{} {} %s").format(time, sql.SQL(sign)))
+                values.append(bound)
+        query = sql.SQL("SELECT {} FROM {} WHERE {}").format(
+            sql.SQL(", ").join(map(self._read, fields)), self._identifier, sql.SQL(" AND ").join(wanted)
+        )
+        return connection.execute(query, values).fetchall()
+
     def rows_without_record(
         self, connection: psycopg.Connection, session: str, known: Collection[str], ends: Mapping[int, int]
     ) -> tuple[int, list[str]]:

@@ -25,8 +25,8 @@ from tests.reaper import reaped_stack
 
 pytestmark = [pytest.mark.timeout(900), pytest.mark.slow]
 
-SECONDS = 60
-SPEED = "3x"
+SECONDS = 120
+SPEED = "1x"
 
 
 def cdb(stack: Stack, folder: Path, *words: str) -> Result:
