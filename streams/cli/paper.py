@@ -7,9 +7,10 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -54,6 +55,7 @@ from streams.exchange.wall import wall_time
 from streams.log.layout import Layout
 from streams.operate import sessions
 from streams.operate.doctor.examination import must_be_able_to_start
+from streams.operate.history import RESTART, record_done
 from streams.operate.paper import SETTLE_SECONDS_MAX, PaperSession, Place, SessionStuck
 from streams.operate.plan import Ask, going_on, settings_of
 from streams.operate.prepare import prepare
@@ -154,7 +156,7 @@ def _run(context: typer.Context, ask: Ask, settings: SessionSettings, *, speed: 
         running = PaperSession(runtime, settings, place, speed=speed, environment=environment, watched=watched)
         running.create(ask.start_time)
         with asked(stack.settings.targets_folder, running.ports, pid=os.getpid()):
-            has_ended = _follow(running, console)
+            has_ended = _follow(running, console, connection.history)
         ended = _verdicts(runtime, settings, endpoints, console)
         error = running.progress().error
     if as_json:
@@ -197,20 +199,26 @@ def _settings_on_log(runtime: Runtime, ask: Ask) -> SessionSettings | None:
     return going_on(ask, sessions.read(runtime.log, runtime.codec, ask.session))
 
 
-def _follow(running: PaperSession, console: Console) -> bool:
+def _follow(running: PaperSession, console: Console, history: Path) -> bool:
     """Shows the session until it has settled or Ctrl-C; ends its processes whatever happens. Returns whether it has come to its end."""
     notes: list[str] = []
+
+    def note(words: str) -> None:
+        notes.append(words)
+        # `cdb gate` asks how often something had to be started anew.
+        record_done(history, RESTART, time=time.time_ns() // 1000, told=f"{running.settings.session}: {words}")
+
     model = LiveModel(running.runtime.log, running.runtime.codec, running.settings)
     with _asked_to_stop() as stop:
         try:
             running.start()
             if console.is_terminal:
                 with Live(console=console, auto_refresh=False, screen=True) as live:
-                    for rate in _ticks(running, model, notes, REDRAW_SECONDS, stop):
+                    for rate in _ticks(running, model, note, REDRAW_SECONDS, stop):
                         shown = screen(model, rate=rate, notes=notes, width=console.width, height=console.height)
                         live.update(shown, refresh=True)
             else:
-                for rate in _ticks(running, model, notes, LINE_EVERY_SECONDS, stop):
+                for rate in _ticks(running, model, note, LINE_EVERY_SECONDS, stop):
                     console.print(headline(model, rate=rate), highlight=False, soft_wrap=True)
             if stop.is_set():
                 console.print("ending the session in order")
@@ -219,8 +227,8 @@ def _follow(running: PaperSession, console: Console) -> bool:
         finally:
             has_ended = running.end(time.time_ns() // 1000)
             model.close()
-            for note in notes:
-                console.print(note, style="yellow", highlight=False)
+            for words in notes:
+                console.print(words, style="yellow", highlight=False)
     return has_ended
 
 
@@ -237,7 +245,7 @@ def _asked_to_stop() -> Iterator[threading.Event]:
 
 
 def _ticks(
-    running: PaperSession, model: LiveModel, notes: list[str], every: float, stop: threading.Event
+    running: PaperSession, model: LiveModel, note: Callable[[str], None], every: float, stop: threading.Event
 ) -> Iterator[float]:
     """Yields the feed's rate each `every` seconds until the session has settled or is asked to stop."""
     shown_at, shown_records, ended_at = time.monotonic(), 0, 0.0
@@ -248,7 +256,7 @@ def _ticks(
         if elapsed < every:
             stop.wait(min(0.05, every - elapsed))
             continue
-        running.check(notes.append)
+        running.check(note)
         yield max(model.feed_records - shown_records, 0) / elapsed
         shown_at, shown_records = time.monotonic(), model.feed_records
         progress = running.progress()

@@ -198,6 +198,26 @@ def statistics(snapshots: Sequence[PortfolioSnapshot], positions: Iterable[Posit
         )
 
 
+def sharpe_with_error(snapshots: Sequence[PortfolioSnapshot]) -> tuple[Decimal, Decimal] | None:
+    """
+    A year's Sharpe ratio of one account and its standard error, from the snapshots cut by timer; None where there is too little.
+
+    Lo (2002) for independent returns: of one period's ratio s from n returns the error is √((1 + s²/2) / n); both grow with the root of
+    the periods in a year.
+    """
+    with localcontext(EXACT):
+        evenly = [snapshot for snapshot in snapshots if snapshot.reason == "TIMER"]
+        returns = _returns(evenly)
+        deviation = _deviation(returns)
+        if not deviation:
+            return None
+        in_a_year = quotient(Decimal(YEAR * len(returns)), Decimal(evenly[-1].time - evenly[0].time))
+        ratio = EXACT.divide(_mean(returns), deviation)
+        error = EXACT.sqrt(EXACT.divide(1 + EXACT.divide(ratio * ratio, Decimal(2)), Decimal(len(returns))))
+        year = EXACT.sqrt(in_a_year)
+        return amount(ratio * year), amount(error * year)
+
+
 def _share(part: Decimal, whole: Decimal) -> Decimal | None:
     return quotient(part, whole) if whole > 0 else None
 

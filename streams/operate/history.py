@@ -17,6 +17,9 @@ import msgspec
 from streams.errors import StackError
 from streams.operate.findings import Finding, Level, Verdict, verdict_of
 
+# A process of a session that had to be started anew, and an operator's word on why all until then were.
+RESTART, CAUSE = "restart", "restart cause"
+
 
 class Entry(msgspec.Struct, frozen=True):
     """`time`: µs since 1970 UTC; `kind`: doctor, env check, backup and so on; `findings`: what was not well, as lines."""
