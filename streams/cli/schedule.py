@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import errno
 import time
-from collections.abc import Iterable
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Annotated
 
 import typer
 from prometheus_client import start_http_server
 
 from streams.cli.feed import stop_on_signals
-from streams.cli.options import Host, connection_of, environment_of, stack_of
+from streams.cli.options import Host, connection_of, environment_of
 from streams.errors import StackError
 from streams.exchange.wall import SystemWall
 from streams.metrics.catalogue import BACKUP, DISK_FREE, JOB_FAILURES
@@ -47,7 +45,7 @@ def schedule(
         cdb schedule --once backup
     """
     stop = stop_on_signals()
-    wall, connection, stack = SystemWall(stop), connection_of(context), stack_of(context)
+    wall, connection = SystemWall(stop), connection_of(context)
     metrics = Metrics([BACKUP, DISK_FREE, JOB_FAILURES])
     commands = Commands(environment_of(context))
     daily = Daily(commands, wall, lambda name, fault: metrics.count(JOB_FAILURES, name, by=bool(fault)))
@@ -58,8 +56,7 @@ def schedule(
         if not daily.do(chosen[0]):
             raise typer.Exit(1)
         return
-    folders = (stack.settings.data_folder, connection.backups)
-    _measure(metrics, connection, folders)
+    _measure(metrics, connection)
     if port:
         _serve(metrics, host, port)
     jobs = scheduler(daily)
@@ -69,17 +66,16 @@ def schedule(
         jobs.modify_job("backup", next_run_time=datetime.fromtimestamp(time.time(), UTC))
     try:
         while not wall.wait(LOOK_SECONDS):
-            _measure(metrics, connection, folders)
+            _measure(metrics, connection)
     finally:
         commands.end()
         jobs.shutdown()
 
 
-def _measure(metrics: Metrics, connection: Connection, folders: Iterable[Path]) -> None:
+def _measure(metrics: Metrics, connection: Connection) -> None:
     newest = newest_time(connection.backups)
     metrics.set(BACKUP, value=0 if newest is None else newest / 1e6)
-    for folder in folders:
-        metrics.set(DISK_FREE, str(folder), value=free_ratio(folder))
+    metrics.set(DISK_FREE, str(connection.backups), value=free_ratio(connection.backups))
 
 
 def _serve(metrics: Metrics, host: str, port: int) -> None:
