@@ -91,7 +91,7 @@ class InstrumentSpec(BaseModel):
     contract_size: Positive
     maker_fee_rate: Rate
     taker_fee_rate: Annotated[Decimal, Field(ge=0, lt=1, decimal_places=12)]
-    leverage_max: Annotated[Decimal, Field(ge=1, le=200)]
+    leverage_max: Annotated[Decimal, Field(ge=1, le=1000)]
     tiers: tuple[TierSpec, ...] = ()
     risk_limit: RiskLimit | None = None  # in place of tiers
     status: InstrumentStatus = InstrumentStatus.ONLINE

@@ -18,7 +18,7 @@ from streams.errors import ConfigError, FeedError
 from streams.exchange.instruments import InstrumentSpec
 from streams.exchange.mexc.events import Market
 from streams.exchange.mexc.instruments import perpetual_instrument, spot_instrument
-from streams.exchange.mexc.rest.answers import contracts, market_of, spot_symbols
+from streams.exchange.mexc.rest.answers import contracts, fees, market_of, spot_symbols
 from streams.exchange.mexc.rest.client import RestClient
 from streams.exchange.mexc.rest.limits import SharedLimits
 from streams.exchange.mexc.settings import MexcSettings
@@ -38,7 +38,8 @@ async def rest_client(settings: MexcSettings, now: Callable[[], int]) -> AsyncIt
 
 async def listed(client: RestClient, symbols: Iterable[str] | None) -> dict[str, InstrumentSpec]:
     """
-    Those of the symbols that MEXC lists; None for all, without those whose listing breaks a rule: nobody asked for one of them.
+    Those of the symbols that MEXC lists; None for all, without those whose listing breaks a rule: nobody asked for one of them. Where a
+    key may sign for a spot symbol, its fees are the account's own.
 
     Raises: FeedError as REST, or for a listing of a symbol asked for that breaks a rule.
     """
@@ -46,10 +47,11 @@ async def listed(client: RestClient, symbols: Iterable[str] | None) -> dict[str,
     markets = set(Market) if wanted is None else {market_of(symbol) for symbol in wanted}
     found: list[InstrumentSpec | None] = []
     if Market.SPOT in markets:
-        spot = [one for one in await spot_symbols(client) if wanted is None or one.symbol in wanted]
-        found += [_read(partial(spot_instrument, one, 0), named=wanted is not None) for one in spot]
+        for one in await spot_symbols(client, wanted):
+            own = await fees(client, one.symbol) if client.may_sign_for(one.symbol) else None
+            found.append(_read(partial(spot_instrument, one, 0, own), named=wanted is not None))
     if Market.FUTURES in markets:
-        perpetuals = [one for one in await contracts(client) if wanted is None or one.symbol in wanted]
+        perpetuals = await contracts(client, wanted)
         found += [_read(partial(perpetual_instrument, one, 0), named=wanted is not None) for one in perpetuals]
     return {spec.symbol: spec for spec in found if spec is not None}
 

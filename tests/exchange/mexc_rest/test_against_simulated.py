@@ -10,6 +10,7 @@ import aiohttp
 import pytest
 
 from streams.errors import FeedError
+from streams.exchange.mexc.listings import listed
 from streams.exchange.mexc.rest.answers import MexcAnswers, account, contracts, fees, order_is_valid, spot_symbols
 from streams.exchange.mexc.rest.client import RestClient, seconds_of
 from streams.exchange.mexc.rest.faults import Banned, Blocked, NotAllowed, OutcomeUnknown, Refused, TooFrequent, Unreachable
@@ -226,3 +227,15 @@ def test_retry_after_is_a_number_or_a_date() -> None:
     assert seconds_of("Tue, 14 Nov 2023 22:13:10 GMT", T0) == 0
     assert seconds_of("9" * 30, T0) == 259_200
     assert [seconds_of(text, T0) for text in ("", "soon", "-5")] == [None] * 3
+
+
+def test_the_accounts_own_fees_are_asked_where_the_key_may_sign_and_nowhere_else(tmp_path: Path) -> None:
+    async def story(client: RestClient, server: SimulatedMexc) -> list[tuple[str, Decimal]]:
+        for symbol in ("BTCUSDC", "BTCUSDT"):
+            server.exchange.listing.symbols[symbol].taker_fee_rate = D("0.0005")
+        found = await listed(client, ("BTCUSDC", "BTCUSDT"))
+        assert [one.path for one in asked(server) if one.path.endswith("tradeFee")] == ["/api/v3/tradeFee"]
+        assert {one.symbol for one in asked(server, "tradeFee")} == {"BTCUSDC"}
+        return sorted((name, spec.taker_fee_rate) for name, spec in found.items())
+
+    assert told(story, tmp_path, "BTCUSDC", "BTCUSDT") == [("BTCUSDC", D("0.0005")), ("BTCUSDT", D("0.0005"))]

@@ -1,16 +1,22 @@
 """MEXC's listings as instruments, worked by hand."""
 
+import asyncio
 import json
 from decimal import Decimal as D
+from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
+from aiohttp import web
 
 from streams.domain.records import InstrumentStatus
 from streams.errors import FeedError
 from streams.exchange.mexc.instruments import perpetual_instrument, spot_instrument
-from streams.exchange.mexc.rest.answers import Contract, Fees, SpotSymbol
+from streams.exchange.mexc.rest.answers import Contract, Fees, SpotSymbol, spot_symbols
+from streams.exchange.mexc.rest.faults import Unreachable
+from tests.exchange.mexc_rest.scripted import Asked, scripted
+from tests.exchange.mexc_rest.scripted import json as reply
 
 SPOT: dict[str, Any] = {
     "symbol": "BTCUSDT", "status": "1", "baseAsset": "BTC", "baseAssetPrecision": 6, "quoteAsset": "USDT", "quotePrecision": 2,
@@ -81,3 +87,21 @@ def test_perpetual_status(state: int, status: str) -> None:
 def test_listing_that_cannot_be_traded_by_is_named_with_symbol_field_and_value(make: Any, said: str) -> None:
     with pytest.raises(FeedError, match=said):
         make()
+
+
+def test_leverage_of_five_hundred_is_an_instruments_own_matter() -> None:
+    assert perpetual_instrument(contract(maxLeverage=500, initialMarginRate=0.02), 0).leverage_max == 500
+
+
+def test_an_entry_that_is_not_as_documented_hides_no_other_and_is_told_where_it_was_wanted(tmp_path: Path) -> None:
+    def answer(asked: Asked, count: int) -> web.Response:
+        return reply({"symbols": [SPOT, {**SPOT, "symbol": "ODD", "baseSizePrecision": ""}]})
+
+    async def then() -> None:
+        async with scripted(tmp_path, answer) as found:
+            assert [one.symbol for one in await spot_symbols(found.client)] == ["BTCUSDT"]
+            assert [one.symbol for one in await spot_symbols(found.client, ("BTCUSDT",))] == ["BTCUSDT"]
+            with pytest.raises(Unreachable, match="must be as MEXC documents it"):
+                await spot_symbols(found.client, ("BTCUSDT", "ODD"))
+
+    asyncio.run(then())

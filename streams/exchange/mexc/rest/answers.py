@@ -1,6 +1,7 @@
 """MEXC's answers as values: exact decimals from texts and JSON numbers, times in µs, quantities in base units."""
 
-from collections.abc import Iterable, Mapping
+import logging
+from collections.abc import Collection, Iterable, Mapping
 from decimal import Decimal
 from typing import Any, Literal, TypeVar
 
@@ -11,6 +12,8 @@ from streams.exchange.mexc.events import DepthSnapshot, FundingRate, Market
 from streams.exchange.mexc.rest.client import RestClient
 from streams.exchange.mexc.rest.faults import Unreachable
 from streams.exchange.mexc.rest.routes import Route
+
+logger = logging.getLogger(__name__)
 
 US_IN_MS = 1000
 DEPTH_LEVELS, TRADES = "1000", "1000"
@@ -89,7 +92,11 @@ class Account(msgspec.Struct, frozen=True):
 
 
 class _ExchangeInfo(msgspec.Struct):
-    symbols: list[SpotSymbol]
+    symbols: list[msgspec.Raw]
+
+
+class _Named(msgspec.Struct):
+    symbol: str
 
 
 class _FeesAnswer(msgspec.Struct):
@@ -171,14 +178,18 @@ class MexcAnswers:
         return rate, found.collectCycle
 
 
-async def spot_symbols(client: RestClient) -> list[SpotSymbol]:
-    """All that spot lists. Raises: the faults of REST."""
-    return _read(await client.ask(Route.EXCHANGE_INFO), _ExchangeInfo).symbols
+async def spot_symbols(client: RestClient, wanted: Collection[str] | None = None) -> list[SpotSymbol]:
+    """
+    What spot lists of the symbols wanted, None for all. One of thousands that is not as documented hides none of the others.
+
+    Raises: the faults of REST, also where one of those wanted is not as documented.
+    """
+    return _entries(_read(await client.ask(Route.EXCHANGE_INFO), _ExchangeInfo).symbols, SpotSymbol, wanted)
 
 
-async def contracts(client: RestClient) -> list[Contract]:
-    """All perpetuals. Raises: the faults of REST."""
-    return _read(await client.ask(Route.CONTRACT_DETAIL), list[Contract])
+async def contracts(client: RestClient, wanted: Collection[str] | None = None) -> list[Contract]:
+    """The same of perpetuals."""
+    return _entries(_read(await client.ask(Route.CONTRACT_DETAIL), list[msgspec.Raw]), Contract, wanted)
 
 
 async def fees(client: RestClient, symbol: str) -> Fees:
@@ -201,11 +212,26 @@ def market_of(symbol: str) -> Market:
     return Market.FUTURES if "_" in symbol else Market.SPOT
 
 
-def _read(raw: bytes, kind: type[Answer]) -> Answer:
+def _entries(raws: Iterable[msgspec.Raw], kind: type[Answer], wanted: Collection[str] | None) -> list[Answer]:
+    found = []
+    for raw in raws:
+        name = _read(raw, _Named).symbol
+        if wanted is not None and name not in wanted:
+            continue
+        try:
+            found.append(_read(raw, kind))
+        except Unreachable as error:
+            if wanted is not None:
+                raise
+            logger.warning("%s is left out: %s", name, error)
+    return found
+
+
+def _read(raw: bytes | msgspec.Raw, kind: type[Answer]) -> Answer:
     try:
         return msgspec.json.decode(raw, type=kind)
     except (msgspec.MsgspecError, ValueError) as error:
-        raise Unreachable(f"an answer must be as MEXC documents it, was {raw[:80]!r}: {error}") from error
+        raise Unreachable(f"an answer must be as MEXC documents it, was {bytes(raw)[:80]!r}: {error}") from error
 
 
 def _levels(levels: Iterable[tuple[Decimal, ...]], size: Decimal) -> list[Level]:

@@ -169,6 +169,10 @@ class RestClient:
             raise Refused(said.code, f"{what}: {said.code} {_LONG_WORD.sub('…', said.msg or said.message)[:200]}")
         return bytes(said.data) if market is Market.FUTURES else body
 
+    def may_sign_for(self, symbol: str) -> bool:
+        """Whether there is a key, and the symbol is one that it is used for."""
+        return self._key is not None and symbol in self._settings.allowed_symbols
+
     def _hold(self, market: Market, seconds: float) -> None:
         self._limits.hold(market, self._now() // US_IN_MS + int(seconds * MS_IN_SECOND))
 
