@@ -56,6 +56,7 @@ app = typer.Typer(
         "flatten": "streams.cli.commands:flatten",
         "cancel": "streams.cli.commands:cancel",
         "reset": "streams.cli.commands:reset",
+        "daily-report": "streams.cli.daily_report:daily_report",
         "gate": "streams.cli.gate:gate",
         "analytics": "streams.cli.analytics:app",
         "reconcile": "streams.cli.data:reconcile_command",

@@ -36,6 +36,7 @@ class Job(NamedTuple):
 
 
 JOBS = (
+    Job("report", 0, 5, ("daily-report",)),
     Job("backup", 1, 0, ("backup",)),
     Job("archive", 2, 0, ("archive",)),
 )
