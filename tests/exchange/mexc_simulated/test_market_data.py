@@ -7,8 +7,12 @@ from decimal import Decimal
 
 import aiohttp
 
+from streams.exchange.mexc_simulated.server import SimulatedMexc
 from streams.exchange.mexc_simulated.truth import BookSaid, FundingSaid, KlineSaid, MarkSaid
+from streams.exchange.recorded import RecordedFeed
 from tests.exchange.mexc_simulated.exchanges import DEALS, DEPTH, KLINE, TICKER, futures_subscribed, messages, pushes, subscribed, told
+from tests.exchange.mexc_simulated.virtual_loop import run
+from tests.exchange.sessions import T0, recording
 
 D = Decimal
 
@@ -119,3 +123,25 @@ def test_candles_of_rest_reach_back_into_the_history_and_older_ones_are_an_empty
     assert minutes[0] == 200 and len(minutes[1]) == 11 and hours[0] == 200 and len(hours[1]) in {1, 2}
     assert wrong == (400, {"code": -1121, "msg": "Invalid interval."})
     assert old == (200, [])
+
+
+def test_recorded_market_is_played_with_its_own_trades_moved_to_the_clocks_time():
+    feed = RecordedFeed((recording("spot_btcusdt"),), duration_seconds=20)
+    recorded = [trade for push in feed.pushes() for trade in push.trades]
+
+    async def story():
+        async with SimulatedMexc(feed, start=T0) as server, aiohttp.ClientSession() as session:
+            got = await pushes(await subscribed(session, server, DEALS, DEPTH), 30)
+            return got, server.exchange.truth.of(BookSaid, "BTCUSDT")
+
+    got, books = run(story())
+    deals = [one for push in got for one in push.aggre_deals.deals]
+    missed = len(recorded) - len(deals)
+    # Subscribed a moment after the start.
+    assert 0 <= missed < 20 and len(deals) > 200
+    assert [(one.trade_id, D(one.price), D(one.quantity)) for one in deals] == [
+        (one.trade_id, one.price, one.quantity) for one in recorded[missed:]
+    ]
+    assert deals[-1].time - deals[0].time == recorded[-1].time // 1000 - recorded[missed].time // 1000
+    assert T0 // 1000 <= deals[0].time < T0 // 1000 + 2000
+    assert all(one.previous == before.version for before, one in itertools.pairwise(books))
