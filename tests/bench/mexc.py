@@ -9,11 +9,13 @@ How many deals a frame holds is the exchange's matter (it gathers 10 ms of one s
 """
 
 import asyncio
+import gc
 import time
 from collections.abc import Iterator
 from random import Random
 from typing import Any
 
+from streams.cli.__main__ import GARBAGE_THRESHOLDS
 from streams.domain.parameters import FeedParameters, SessionSettings
 from streams.domain.records import Trade
 from streams.exchange.instruments import InstrumentSpec
@@ -79,7 +81,8 @@ def _decoded(frames: list[bytes]) -> dict[str, Any]:
 
 
 def _produced(log: Log, codec: Codec, session: str, frames: list[bytes]) -> dict[str, Any]:
-    """What it took until the last deal was committed."""
+    """What it took until the last deal was committed, with the thresholds of garbage collection that `cdb` sets."""
+    gc.set_threshold(*GARBAGE_THRESHOLDS)
     settings = SessionSettings(session=session, feed=FeedParameters(symbols=SYMBOLS))
     create_session(log, session, feeds=settings.partitions, risk=settings.risk_tasks)
     writer = FeedWriter(log, codec, settings, code_version="bench", live=True, records_max=RECORDS_A_FLUSH)

@@ -84,6 +84,8 @@ class CandleCheck:
 
     def differing(self, now: int) -> list[Mismatch]:
         """The windows that are due and differ; each is told once."""
+        if not self._due:
+            return []
         found = []
         for start in [start for start, due in self._due.items() if due <= now]:
             del self._due[start]

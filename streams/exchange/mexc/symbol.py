@@ -194,7 +194,7 @@ class SymbolFeed:
             known = max(self._seen.since, answer.since - SECOND)
             source = f"rest@{self._now}"
             # All are counted, so that equal ones are told apart; what is older than what is known was told.
-            missing = self._seen.new(source, [trade for trade in answer.trades if trade.time >= known])
+            missing = self._seen.new(source, [trade for trade in answer.trades if trade.time >= known], by_id=False)
             self._seen.end(source)
             if missing:
                 self._counts.trades_backfilled += len(missing)
