@@ -50,6 +50,7 @@ app = typer.Typer(
         "paper": "streams.cli.paper:paper",
         "backtest": "streams.cli.backtest:backtest_command",
         "report": "streams.cli.report:report_command",
+        "operator": "streams.cli.operator:operator",
         "halt": "streams.cli.commands:halt",
         "resume": "streams.cli.commands:resume",
         "reduce-only": "streams.cli.commands:reduce_only",

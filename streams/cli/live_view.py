@@ -9,8 +9,8 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from streams.cli.live_model import LiveModel
 from streams.domain.records import Order
+from streams.operate.live_model import LiveModel
 
 # Below this width tables lose the columns that are told elsewhere, and stand one above the other.
 WIDE = 110

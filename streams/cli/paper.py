@@ -18,7 +18,6 @@ from rich.console import Console
 from rich.live import Live
 
 from streams.cli.feed import stop_on_signals
-from streams.cli.live_model import LiveModel
 from streams.cli.live_view import headline, screen
 from streams.cli.options import (
     Accounts,
@@ -56,6 +55,7 @@ from streams.log.layout import Layout
 from streams.operate import sessions
 from streams.operate.doctor.examination import must_be_able_to_start
 from streams.operate.history import RESTART, record_done
+from streams.operate.live_model import LiveModel
 from streams.operate.paper import SETTLE_SECONDS_MAX, PaperSession, Place, SessionStuck
 from streams.operate.plan import Ask, going_on, settings_of
 from streams.operate.prepare import prepare

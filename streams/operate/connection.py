@@ -51,6 +51,7 @@ class Connection(BaseModel):
     postgres: str | None = Field(None, description="postgresql://USER@HOST:PORT/DATABASE, without a password")
     postgres_password: SecretStr | None = None
     postgres_password_file: Path | None = Field(None, description="a file that holds the password alone")
+    operator_token_file: Path | None = Field(None, description="a file that holds the token for commands on the operator's page")
     connect: str | None = Field(None, pattern=r"^https?://\S+$", description="the http address of Kafka Connect")
     alertmanager: str | None = Field(None, pattern=r"^https?://\S+$", description="the http address of Alertmanager")
     health: str = Field(

@@ -7,11 +7,11 @@ from io import StringIO
 import pytest
 from rich.console import Console
 
-from streams.cli.live_model import LiveModel
 from streams.cli.live_view import headline, screen
 from streams.cli.summary_view import print_summary
 from streams.domain.parameters import FeedParameters, SessionSettings
 from streams.exchange.wall import SystemWall
+from streams.operate.live_model import LiveModel
 from streams.operate.plan import Ask, settings_of
 from streams.operate.runtime import STAGES
 from streams.operate.topics import create_session

@@ -5,11 +5,11 @@ import threading
 import pytest
 
 import schemas
-from streams.cli.live_model import LiveModel
 from streams.cli.live_view import screen
 from streams.contract.readers import missing_fields, readers
 from streams.domain import records as r
 from streams.exchange.wall import SystemWall
+from streams.operate.live_model import LiveModel
 from streams.operate.runtime import STAGES
 from streams.replay.backtest import Backtest, backtest
 from streams.replay.summary import summary_of

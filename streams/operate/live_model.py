@@ -17,12 +17,14 @@ from streams.log.layout import Layout
 TOPICS = ("marks", "signals", "orders", "order_results", "positions", "portfolio_snapshots", "alerts", "journal", "dead_letters")
 HISTORY = 10
 READ_MAX = 2000
+# Beyond this every second point of the equity curve is left out: it spans the session, however long that is.
+CURVE_POINTS_MAX = 1200
 
 
 class LiveModel:
-    """Newest marks, decisions, fills, positions and equity of one session."""
+    """Newest marks, decisions, fills, positions and equity of one session; of decisions, fills and alerts the last `history`."""
 
-    def __init__(self, log: Log, codec: Codec, settings: SessionSettings) -> None:
+    def __init__(self, log: Log, codec: Codec, settings: SessionSettings, *, history: int = HISTORY) -> None:
         self._codec = codec
         self._layout = layout = Layout.of(settings)
         partitions = [layout.at(topic, n) for topic in TOPICS for n in range(layout.count(topic))]
@@ -31,10 +33,11 @@ class LiveModel:
         self.marks: dict[str, Mark] = {}
         self.positions: dict[tuple[str, str, str], Position] = {}
         self.portfolios: dict[str, PortfolioSnapshot] = {}
-        self.signals: deque[Signal] = deque(maxlen=HISTORY)
-        self.decisions: deque[Order] = deque(maxlen=HISTORY)
-        self.fills: deque[OrderResult] = deque(maxlen=HISTORY)
-        self.alerts: deque[Alert] = deque(maxlen=HISTORY)
+        self.signals: deque[Signal] = deque(maxlen=history)
+        self.decisions: deque[Order] = deque(maxlen=history)
+        self.fills: deque[OrderResult] = deque(maxlen=history)
+        self.alerts: deque[Alert] = deque(maxlen=history)
+        self.curve: list[tuple[int, Decimal]] = []  # (time, equity of all accounts), at each of their snapshots
         self.frontiers: dict[str, int] = {}
         self.counts = {"signals": 0, "approved": 0, "refused": 0, "fills": 0, "alerts": 0, "dead_letters": 0}
         self.feed_records = 0
@@ -63,6 +66,16 @@ class LiveModel:
         """Of all accounts together."""
         return sum((one.equity for one in self.portfolios.values()), Decimal(0))
 
+    def _draw(self, time: int) -> None:
+        """One more point, once every account has told its equity: before that the sum is of some."""
+        if len(self.portfolios) < len(self.settings.accounts):
+            return
+        if self.curve and self.curve[-1][0] == time:
+            self.curve.pop()
+        self.curve.append((time, self.equity()))
+        if len(self.curve) > CURVE_POINTS_MAX:
+            self.curve = [*self.curve[:-1:2], self.curve[-1]]
+
     def _take(self, message: Message) -> None:
         topic = message.topic[len(self._layout.session) + 1 :]
         if topic == "dead_letters":
@@ -88,6 +101,7 @@ class LiveModel:
                 self.positions[record.account, record.strategy, record.symbol] = record
             case PortfolioSnapshot():
                 self.portfolios[record.account] = record
+                self._draw(record.time)
             case Alert():
                 self.alerts.append(record)
                 self.counts["alerts"] += 1
