@@ -16,11 +16,13 @@ from streams.domain.records import CommandKind, RiskMode
 from streams.errors import ConfigError
 from streams.log.interface import Log, Message, Reader
 from streams.log.memory import MemoryLog
+from streams.log.schema_ids import SchemaIds
+from streams.operate import sessions
 from streams.operate.history import entries
 from streams.operate.page.application import Page
 from streams.operate.page.desk import TICKET_SECONDS, Desk
 from streams.operate.page.guard import GUESSES_MAX, GUESSES_SECONDS, Guard, make_token, names_of, token_in
-from tests.operate.test_commands import Market
+from tests.operate.test_commands import NOON, Market
 
 CHROMIUM = Path("/usr/bin/chromium")
 TOKEN = "a-token-of-the-test-0001"
@@ -250,6 +252,7 @@ def test_operator_reads_opens_a_decision_and_halts_in_a_browser(tmp_path: Path) 
     from playwright.async_api import async_playwright  # only where there is a browser
 
     market = Market()
+    sessions.create(market.log, market.codec, market.settings, schema_ids=SchemaIds.offline(), code_version="test", time=NOON)
     market.go_on(30)
 
     async def follow(base: str) -> None:
@@ -281,8 +284,9 @@ def test_operator_reads_opens_a_decision_and_halts_in_a_browser(tmp_path: Path) 
             await shot(page, "review")
             assert not market.records("commands"), "the first step sends nothing"
             await page.get_by_role("button", name="Yes, do it").click()
-            while not market.records("commands"):
-                await asyncio.sleep(0.02)
+            async with asyncio.timeout(20):
+                while not market.records("commands"):
+                    await asyncio.sleep(0.05)
             market.go_on(1)
             await page.get_by_text("In the journal").wait_for()
             assert await page.locator("#outcomes li", has_text="taken").count() == 2
