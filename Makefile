@@ -45,7 +45,7 @@ scan-code: setup
 	$(PYTHON) -m bandit -q -r streams schemas -c pyproject.toml
 
 scan-dependencies: setup
-	$(PYTHON) -m pip_audit --require-hashes --disable-pip -r requirements.lock
+	$(PYTHON) -m pip_audit --strict --require-hashes --disable-pip -r requirements.lock
 
 actionlint: $(GO_TOOLS)/actionlint
 	$(GO_TOOLS)/actionlint

@@ -49,7 +49,7 @@ GROUPS = (
     Group("How this machine reaches MEXC.", mexc.PREFIX, mexc.MexcSettings, mexc.MexcSettings.from_environment),
 )
 # Fields of any group whose file is a secret. Alertmanager's is named as its container sees it, so it is not looked at here.
-FILES_OF_SECRETS = ("postgres_password_file", "kafka_password_file", "key_file", "secret_file")
+FILES_OF_SECRETS = ("postgres_password_file", "kafka_password_file", "operator_token_file", "key_file", "secret_file")
 
 
 def compose_variables(file: Path = COMPOSE_FILE) -> dict[str, str]:
