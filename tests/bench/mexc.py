@@ -60,15 +60,15 @@ def mexc_kafka(arena: Arena) -> dict[str, Any]:
         runtime, broker = arena.theatre.runtime, Processes({"kafka": process.pid})
         before = broker.cpu_seconds()["kafka"]
         found[f"deals_a_frame_{size}"] = {
-            **_produced(runtime.log, runtime.codec, fresh("mexc"), list(_frames(arena.asked.seed, size))),
+            **produced(runtime.log, runtime.codec, fresh("mexc"), list(frames_of(arena.asked.seed, size))),
             "broker_cpu_seconds": round(broker.cpu_seconds()["kafka"] - before, 3),
         }
     return found
 
 
 def _best(asked: Asked, size: int) -> dict[str, Any]:
-    frames = list(_frames(asked.seed, size))
-    rounds = [_produced(MemoryLog(), Codec.offline(), "bench-mexc", frames) for _ in range(ROUNDS)]
+    frames = list(frames_of(asked.seed, size))
+    rounds = [produced(MemoryLog(), Codec.offline(), "bench-mexc", frames) for _ in range(ROUNDS)]
     return {**max(rounds, key=lambda one: one["deals_per_cpu_second"]), "decoded": _decoded(frames)}
 
 
@@ -80,7 +80,7 @@ def _decoded(frames: list[bytes]) -> dict[str, Any]:
     return {"deals_per_cpu_second": round(DEALS / took.cpu_seconds), "frames_per_cpu_second": round(len(frames) / took.cpu_seconds)}
 
 
-def _produced(log: Log, codec: Codec, session: str, frames: list[bytes]) -> dict[str, Any]:
+def produced(log: Log, codec: Codec, session: str, frames: list[bytes], *, count: int = DEALS) -> dict[str, Any]:
     """What it took until the last deal was committed, with the thresholds of garbage collection that `cdb` sets."""
     gc.set_threshold(*GARBAGE_THRESHOLDS)
     settings = SessionSettings(session=session, feed=FeedParameters(symbols=SYMBOLS))
@@ -92,7 +92,7 @@ def _produced(log: Log, codec: Codec, session: str, frames: list[bytes]) -> dict
             told = asyncio.run(_fed(writer, frames))
     finally:
         writer.close()
-    assert told == DEALS, f"every deal must be written, {DEALS - told} of {DEALS} were not"
+    assert told == count, f"every deal must be written, {count - told} of {count} were not"
     return {
         "symbols": len(SYMBOLS), "frames": len(frames), "deals": told,
         "deals_per_second": round(told / took.wall_seconds), "deals_per_cpu_second": round(told / took.cpu_seconds),
@@ -104,7 +104,7 @@ def _produced(log: Log, codec: Codec, session: str, frames: list[bytes]) -> dict
 async def _fed(writer: FeedWriter, frames: list[bytes]) -> int:
     """How many deals have come to the writer."""
     inbox = Inbox(lambda: time.time_ns() // 1000)
-    pool = Pool(Assembly(dict.fromkeys(SYMBOLS, EXCHANGE)), inbox, _NoRest(), epoch=0, times=LaneTimes())
+    pool = Pool(Assembly(SYMBOLS), inbox, _NoRest(), place="bench", times=LaneTimes())
     lanes = spread([Subscription(Kind.DEALS, symbol) for symbol in SYMBOLS], SpotProtocol.subscriptions_max)
     connections = {one.symbol: f"spot-{number}#0" for number, some in enumerate(lanes) for one in some}
     protocols = {name: SpotProtocol() for name in connections.values()}
@@ -123,10 +123,10 @@ async def _fed(writer: FeedWriter, frames: list[bytes]) -> int:
     return told
 
 
-def _frames(seed: int, size: int) -> Iterator[bytes]:
+def frames_of(seed: int, size: int, count: int = DEALS) -> Iterator[bytes]:
     """Frames of so many deals, a symbol after the other; 20,000 deals a second of the exchange's time."""
     random = Random(seed)
-    for number in range(DEALS // size):
+    for number in range(count // size):
         ms = START_MS + number * size // 20
         yield deals(*(
             deal(f"{random.randint(1_000_000, 9_000_000) / 100:.2f}", f"{random.randint(1, 10**6) / 10**6:.6f}",
