@@ -298,5 +298,7 @@ def _print_end(
     console.print(f"{state} {rows or 'no rows'}", highlight=False)
     layout = Layout.of(settings)
     console.print(f"topics {layout.full('*')} on {place.bootstrap}; logs in {place.log_folder}", highlight=False, soft_wrap=True)
-    for command in ("replay verify --session", "backtest --against"):
+    # What came live cannot be read again, other than from the log.
+    commands = ("replay verify --session",) if settings.feed.kind == "mexc" else ("replay verify --session", "backtest --against")
+    for command in commands:
         console.print(f"again: cdb {command} {settings.session}", highlight=False, soft_wrap=True)

@@ -11,11 +11,11 @@ from collections.abc import Iterable
 
 from streams.exchange.instruments import InstrumentSpec
 from streams.exchange.mexc.events import Event, Said
-from streams.exchange.mexc.gaps import Cause, Completeness
+from streams.exchange.mexc.gaps import Cause, Completeness, Want
 from streams.exchange.mexc.heard import Heard, HeardKind, decode_book, decode_instruments, decode_subscriptions, decode_trades
 from streams.exchange.mexc.instruments import EXCHANGE
 from streams.exchange.mexc.listings import changed
-from streams.exchange.mexc.symbol import SymbolFeed, Want
+from streams.exchange.mexc.symbol import SymbolFeed
 from streams.exchange.push import InstrumentNotice, Position, Told
 
 # Of one connection: a repeated frame comes soon.

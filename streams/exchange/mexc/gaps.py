@@ -7,8 +7,11 @@ in µs of the receive clock.
 
 from collections import Counter
 from enum import StrEnum
+from typing import NamedTuple
 
 import msgspec
+
+from streams.exchange.mexc.events import Kind
 
 
 class Cause(StrEnum):
@@ -49,3 +52,12 @@ class Completeness(msgspec.Struct):
         assert gap.end is not None, "a gap that is counted has ended"
         self.gap_microseconds[symbol] += max(gap.end - gap.begin, 0)
         self.trades_lost += gap.trades_lost
+
+
+class Want(NamedTuple):
+    """What REST is to be asked for, as of when: a symbol's whole book, or its trades since a time."""
+
+    symbol: str
+    what: Kind  # DEPTH or DEALS
+    asked: int
+    since: int = 0

@@ -23,12 +23,12 @@ from streams.exchange.mexc.backoff import Backoff
 from streams.exchange.mexc.connection import ConnectionFault, Dial
 from streams.exchange.mexc.events import DepthSnapshot, Kind, Market, Said, Subscription
 from streams.exchange.mexc.futures_protocol import FuturesProtocol
+from streams.exchange.mexc.gaps import Want
 from streams.exchange.mexc.heard import Heard, HeardKind, Recording, TradesAnswer, encoded, encoded_instruments
 from streams.exchange.mexc.inbox import Inbox
 from streams.exchange.mexc.lane import Lane, LaneTimes, spread
 from streams.exchange.mexc.rest.answers import market_of
 from streams.exchange.mexc.spot_protocol import SpotProtocol
-from streams.exchange.mexc.symbol import Want
 from streams.exchange.push import Position
 
 logger = logging.getLogger(__name__)

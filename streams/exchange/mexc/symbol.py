@@ -8,7 +8,6 @@ trades that are missing are told then, late but with their own times.
 
 from collections import deque
 from decimal import Decimal
-from typing import NamedTuple
 
 from streams.domain.records import Level, Trade
 from streams.exchange.chain import BookChange, Diff, VersionChain
@@ -25,7 +24,7 @@ from streams.exchange.mexc.events import (
     Kind,
     Kline,
 )
-from streams.exchange.mexc.gaps import Cause, Completeness, Gap
+from streams.exchange.mexc.gaps import Cause, Completeness, Gap, Want
 from streams.exchange.mexc.heard import TradesAnswer
 from streams.exchange.mexc.trades_seen import TradesSeen
 from streams.exchange.push import FundingNotice, Position, Push, Told
@@ -35,15 +34,6 @@ FUNDING_HOURS = 8
 GAPS_KEPT = 1000
 SECOND = 1_000_000
 SILENT = 2 * SECOND
-
-
-class Want(NamedTuple):
-    """What REST is to be asked for, as of when: a symbol's whole book, or its trades since a time."""
-
-    symbol: str
-    what: Kind  # DEPTH or DEALS
-    asked: int
-    since: int = 0
 
 
 class SymbolFeed:
@@ -74,6 +64,11 @@ class SymbolFeed:
     def has_book(self) -> bool:
         """Whether the book is whole."""
         return self._chain.version is not None
+
+    @property
+    def _hears_all(self) -> bool:
+        """Whether changes of the book and trades are carried: a whole book is told only then, for it ends what is marked as missing."""
+        return bool(self._carriers.get(Kind.DEPTH) and self._carriers.get(Kind.DEALS))
 
     def begin(self, now: int, at: Position) -> None:
         """What follows is heard at `now`, and stands `at` in its source."""
@@ -113,9 +108,9 @@ class SymbolFeed:
             carriers.append(source)
         if len(carriers) > 1:
             return
-        if kind is Kind.DEPTH:
+        if kind in {Kind.DEPTH, Kind.DEALS} and self._hears_all:
             self.want_book()
-        elif kind is Kind.DEALS:
+        if kind is Kind.DEALS:
             if self.gap is not None and self.gap.trades:
                 self._want_trades(self.gap)
             elif self._candles.whole_from is None:
@@ -144,7 +139,7 @@ class SymbolFeed:
         self._chain = VersionChain()
         self._push(None, gap=True)
         self.gap.book = True
-        if self._carriers.get(Kind.DEPTH):
+        if self._hears_all:
             self.want_book()
         if trades:
             # What REST was asked before does not reach to here.
@@ -170,8 +165,8 @@ class SymbolFeed:
     def on_book(self, book: DepthSnapshot) -> None:
         """The whole book; one that is too old for the changes held is asked for again."""
         self._book_wanted = False
-        if not self._carriers.get(Kind.DEPTH):
-            # Its changes are not heard: it is asked for again once they are.
+        if not self._hears_all:
+            # Its changes or the trades are not heard: it is asked for again once they are.
             return
         change = self._chain.on_snapshot(book.version, book.bids, book.asks)
         if change.snapshot:
