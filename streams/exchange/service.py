@@ -9,7 +9,7 @@ otherwise, go on exactly where they were.
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal, NamedTuple, assert_never
+from typing import Literal, NamedTuple, Protocol, assert_never, runtime_checkable
 
 import msgspec
 
@@ -58,6 +58,7 @@ class FeedStatus(msgspec.Struct, kw_only=True):
     suspects: int = 0
     prices: dict[str, str] = {}
     offset_seconds: dict[str, float] = {}
+    exchange: dict[str, object] | None = None  # of a live exchange: its connections, completeness, queue
 
 
 class LiveOptions(NamedTuple):
@@ -108,6 +109,13 @@ def market_of(parameters: FeedParameters, instruments_folder: Path = FOLDER, liv
         case "simulated":
             return SimulatedFeed(parameters, instruments_folder)
     assert_never(parameters.kind)
+
+
+@runtime_checkable
+class Observed(Protocol):
+    """A feed that can say more of itself."""
+
+    def status(self) -> dict[str, object]: ...
 
 
 class FeedService:
@@ -201,6 +209,8 @@ class FeedService:
             session=self._settings.session, feed=self._settings.feed.name, kind=self._feed.kind, live=self.live,
             phase=self._phase, healthy=self._phase != "failed", error=self._error,
         )  # fmt: skip
+        if isinstance(self._feed, Observed):
+            status.exchange = self._feed.status()
         if self._writer is not None:
             counters = self._writer.counters
             elapsed = max(self._wall.monotonic() - self._began, 0.001)

@@ -12,6 +12,8 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
+import msgspec
+
 from streams.domain.parameters import FeedParameters
 from streams.errors import FeedError
 from streams.exchange.instruments import InstrumentSpec
@@ -60,6 +62,12 @@ class MexcFeed:
         if not self._specs:
             self._specs = reach(self._settings, self._symbols, self._now)
         return self._specs
+
+    def status(self) -> dict[str, object]:
+        """How connections, completeness and the queue to the log stand; may be called from another thread."""
+        pool = {} if self.pool is None else msgspec.to_builtins(self.pool.status)
+        queue = {"waiting": self.inbox.waiting, "coalesced": self.inbox.coalesced, "held_back": self.inbox.held_back}
+        return {"connections": pool, "completeness": msgspec.to_builtins(self.assembly.counts), "queue": queue}
 
     def pushes(self, after: Position | None = None, *, outage_until: int | None = None) -> Iterator[Told | Quiet]:
         """See `Feed`; time always goes on where it was. Raises: whatever ends the connections' thread."""

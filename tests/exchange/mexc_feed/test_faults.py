@@ -7,6 +7,7 @@ import pytest
 
 from streams.exchange.mexc.lane import LaneTimes
 from streams.exchange.mexc_simulated.faults import Fault
+from streams.exchange.mexc_simulated.truth import RestAsked
 from tests.exchange.mexc_feed.live_sessions import SYMBOLS, LiveSession, played
 
 
@@ -85,6 +86,23 @@ def test_after_a_fault_all_is_here_or_is_marked_as_missing_and_nothing_twice(fau
     assert seconds <= expected.seconds and (seconds > 0) == bool(counts.gaps)
     for symbol in SYMBOLS:
         assert not session.doubled(symbol) and not session.unmarked(symbol) and not session.missing(symbol)
+
+
+def test_address_that_is_banned_asks_no_more_until_the_ban_is_over_and_the_market_goes_on_meanwhile():
+    """REST answers 418 for 40 s: frames go on, the book that was lost meanwhile comes once the ban is over."""
+
+    async def story(session: LiveSession) -> None:
+        session.server.exchange.faults.switch_on(Fault.BANNED_418, times=1, detail=40)
+        session.server.exchange.faults.switch_on(Fault.VERSION_GAP, symbol="BTCUSDT")
+        await session.until(lambda: not session.whole)
+        before = len(session.server.exchange.truth.of(RestAsked))
+        assert await session.until(lambda: session.whole, within=200) > 35
+        asked = len(session.server.exchange.truth.of(RestAsked)) - before
+        assert asked <= 4, f"a banned address must keep still, asked {asked} times"
+        await asyncio.sleep(3)
+
+    session = played(story)
+    assert_complete(session)
 
 
 def test_a_refused_or_blocked_subscription_is_asked_for_again_while_the_others_go_on():
