@@ -61,7 +61,7 @@ def cdb(*words: str | Path, environment: dict[str, str] | None = None) -> Said:
         (["paper", "--equity", "lots"], "cdb: ACCOUNT main: INITIAL_EQUITY must be"),
         (["backtest", "--duration", "0"], "cdb: DURATION must be above 0 for a backtest of the simulated feed, which has no end, was 0"),
         (["backtest", "--against", "s", "--equity", "5", "--duration", "3"], "cdb: --duration, --equity must not be given with --against"),
-        (["backtest", "--feed", "mexc"], "cdb: FEED must be simulated, recorded or candles, was mexc"),
+        (["backtest", "--feed", "mexc"], "cdb: FEED must be simulated, recorded or candles where nothing is live, was mexc"),
     ],
 )  # fmt: skip
 def test_wrong_words_end_with_2_and_name_what_is_wrong(words: list[str], fault: str) -> None:

@@ -13,7 +13,7 @@ class ApiKey(BaseModel):
     """A key as its owner made it: `symbols` are all it may sign for."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
-    key: str = "mx0simulated"
+    key: str = "mx0simulatedexchange"
     secret: str = "simulated-secret-of-no-worth"  # noqa: S105 (opens a simulated account on loopback, and nothing else)
     symbols: tuple[str, ...] = ("BTCUSDC", "BTCUSDE")
 
