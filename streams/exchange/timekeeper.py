@@ -8,6 +8,8 @@ a returning feed takes the name back without being asked, and it goes back to wa
 ended are left alone: their time is not the wall clock's.
 """
 
+from contextlib import suppress
+
 from streams.domain.parameters import SessionSettings
 from streams.errors import Fenced, LogError
 from streams.exchange.wall import Wall
@@ -76,7 +78,9 @@ class Timekeeper:
             self._moved_at = self._wall.monotonic()
         elif self._wall.monotonic() - self._moved_at >= self._dead_after_s:
             if self._is_kept():
-                self._take_over()
+                # Fenced: the feed came back between the look and the first watermark.
+                with suppress(Fenced):
+                    self._take_over()
             # A session whose time is not kept is looked at again only after as long.
             self._moved_at = self._wall.monotonic()
 
@@ -91,8 +95,12 @@ class Timekeeper:
         writer = FeedWriter(
             self._log, self._codec, self._settings, code_version=self._code_version, live=True, role="timekeeper"
         )
-        now = self._wall.now()
-        if writer.predecessor != "timekeeper":
-            writer.put_feed_down(now)
-        writer.quiet(now)
+        try:
+            now = self._wall.now()
+            if writer.predecessor != "timekeeper":
+                writer.put_feed_down(now)
+            writer.quiet(now)
+        except LogError:
+            writer.close()
+            raise
         self._writer = writer

@@ -9,6 +9,8 @@ from streams.domain.parameters import FeedParameters, SessionSettings
 from streams.exchange.guard import refuse_second_feed
 from streams.exchange.service import FeedService, FeedStatus
 from streams.exchange.timekeeper import Timekeeper
+from streams.exchange.writer import writer_name
+from streams.log.interface import Writer
 from streams.log.memory import MemoryLog
 from streams.operate.watchdog import log_duties, watch
 from tests.exchange.sessions import (
@@ -64,6 +66,30 @@ def settings() -> SessionSettings:
 @pytest.fixture
 def log(settings) -> MemoryLog:
     return new_log(settings)
+
+
+class FeedThatComesBack(FakeWall):
+    """The feed takes its name back the moment that the timekeeper, having taken it, asks for the time."""
+
+    def __init__(self, log: MemoryLog, settings: SessionSettings) -> None:
+        super().__init__()
+        self._log, self._settings = log, settings
+        self.feed: Writer | None = None
+
+    def now(self) -> int:
+        if self.feed is None:
+            self.feed = self._log.writer(writer_name(self._settings))
+        return super().now()
+
+
+def test_feed_that_comes_back_while_the_timekeeper_begins_is_given_way_to(log, settings):
+    feed_until(log, settings, FakeWall(), 10)
+    data = data_of(log, settings)
+    wall = FeedThatComesBack(log, settings)
+    keeper = keep(log, settings, wall)
+    turns_until(keeper, wall, 8)
+    assert wall.feed is not None, "the timekeeper must have taken over once"
+    assert not keeper.keeps and data_of(log, settings) == data
 
 
 def test_dead_feed_is_noticed_after_five_seconds_and_said_once_for_each_symbol(log, settings):
