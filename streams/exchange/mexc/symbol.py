@@ -34,6 +34,8 @@ FUNDING_HOURS = 8
 GAPS_KEPT = 1000
 SECOND = 1_000_000
 SILENT = 2 * SECOND
+# A silence counts as just before for so long: a book that changes rarely shows late that something of it is missing.
+SILENCE_KNOWN = 10 * SECOND
 
 
 class SymbolFeed:
@@ -241,7 +243,7 @@ class SymbolFeed:
             chain = self._chain
             # Where nothing at all was heard for a while just before, more is missing than a depth frame.
             begin, end = self._silence
-            silent = self._now - end < SECOND
+            silent = self._now - end < SILENCE_KNOWN
             self.open_gap(Cause.VERSION, trades=silent, begin=begin if silent else None)
             # The diff that did not join is the first of those that the next whole book is joined by.
             self._chain = chain
@@ -265,8 +267,8 @@ class SymbolFeed:
         differing = self._candles.differing(self._now)
         self._counts.candles_compared += self._candles.compared - before
         for mismatch in differing:
-            if self.gap is None:
-                self.open_gap(Cause.CANDLE, begin=mismatch.start)
+            # Also while another gap is open: what that one asks for may not reach to here.
+            self.open_gap(Cause.CANDLE, begin=mismatch.start)
 
     def _is_newer(self, source: str, kind: Kind, event: Event) -> bool:
         if event.event_time is None:
