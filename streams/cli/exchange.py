@@ -1,4 +1,4 @@
-"""`cdb exchange`: exchanges of our own making, to try the platform against."""
+"""`cdb exchange`: a MEXC of our own making to try the platform against, and what a key is for at the real one."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from typing import Annotated
 
 import typer
 
+from streams.cli.exchange_account import account_command, order_command
 from streams.cli.options import Files, Instruments, Seed
 from streams.domain.parameters import FeedParameters
 from streams.errors import ConfigError, StackError
@@ -24,7 +25,9 @@ from streams.exchange.service import market_of
 from streams.operate.candle_ask import CandleAsk
 from streams.operate.plan import Ask, settings_of
 
-app = typer.Typer(help="Exchanges of our own making, to try the platform against.", no_args_is_help=True)
+app = typer.Typer(help="A simulated MEXC, and what a key is for at the real one.", no_args_is_help=True)
+app.command("account")(account_command)
+app.command("test-order")(order_command)
 
 SPEED_MAX = 1000
 RANDOM_FAULTS_SECONDS = 3600
@@ -32,7 +35,7 @@ RANDOM_FAULTS_SECONDS = 3600
 
 @app.callback()
 def exchange() -> None:
-    """Exchanges of our own making, to try the platform against."""
+    """A simulated MEXC, and what a key is for at the real one."""
 
 
 @app.command("simulate")

@@ -31,6 +31,25 @@ def test_exchange_says_its_addresses_serves_and_ends_in_order_when_told_to_stop(
     assert mode == 0o600 and not os.path.exists(secret)
 
 
+def test_account_is_read_and_an_order_is_tested_with_the_key_s_symbols_alone(capsys):
+    command = (*COMMAND, "--json", "--history", "5", "--symbols", "BTCUSDC,BTCUSDT")
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        environment = json.loads(process.stdout.readline())["environment"]
+        order = ("exchange", "test-order", "--side", "BUY", "--price", "60000", "--quantity")
+        codes = [
+            run(("exchange", "account", "--json"), environment), run((*order, "0.01", "--symbol", "BTCUSDC"), environment),
+            run((*order, "0.000000001", "--symbol", "BTCUSDC"), environment), run((*order, "0.01", "--symbol", "BTCUSDT"), environment),
+            run(("exchange", "account"), {name: value for name, value in environment.items() if not name.endswith("_FILE")}),
+        ]  # fmt: skip
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(timeout=30) == 0
+    said = capsys.readouterr()
+    assert codes == [0, 0, 1, 2, 2]
+    assert '"asset": "USDC"' in said.out and "MEXC would take it: BTCUSDC BUY LIMIT 0.01 60000" in said.out
+    assert "30002" in said.err and "CDB_MEXC_ALLOWED_SYMBOLS (BTCUSDC, BTCUSDE), was BTCUSDT" in said.err
+    assert "CDB_MEXC_KEY_FILE and CDB_MEXC_SECRET_FILE must be set" in said.err
+
+
 @pytest.mark.parametrize(
     ("options", "words"),
     [

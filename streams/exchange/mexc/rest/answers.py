@@ -8,6 +8,7 @@ from typing import Any, Literal, TypeVar
 import msgspec
 
 from streams.domain.records import Level, Side, Trade
+from streams.exchange.mexc import values
 from streams.exchange.mexc.events import DepthSnapshot, FundingRate, Market
 from streams.exchange.mexc.rest.client import RestClient
 from streams.exchange.mexc.rest.faults import Unreachable
@@ -15,7 +16,6 @@ from streams.exchange.mexc.rest.routes import Route
 
 logger = logging.getLogger(__name__)
 
-US_IN_MS = 1000
 DEPTH_LEVELS, TRADES = "1000", "1000"
 
 Answer = TypeVar("Answer")
@@ -151,17 +151,18 @@ class MexcAnswers:
         version = found.version if found.lastUpdateId is None else found.lastUpdateId
         if version is None:
             raise Unreachable(f"the book of {symbol} must have a version, was without")
-        time = found.timestamp * US_IN_MS if found.timestamp is not None else None
         return DepthSnapshot(
-            symbol=symbol, event_time=time, version=version, bids=_levels(found.bids, size), asks=_levels(found.asks, size)
-        )
+            symbol=symbol, event_time=_moment(found.timestamp), version=values.whole(version, "version"),
+            bids=_levels(found.bids, size), asks=_levels(found.asks, size),
+        )  # fmt: skip
 
     async def trades(self, symbol: str) -> list[Trade]:
         """The newest, oldest first. Raises: the faults of REST."""
         if market_of(symbol) is Market.FUTURES:
             size = self._sizes[symbol]
             deals = _read(await self._client.ask(Route.CONTRACT_DEALS, {"limit": "100"}, symbol=symbol), list[_Deal])
-            found = [_trade(one.i, one.p, one.v * size, Side.BUY if one.T == 1 else Side.SELL, one.t) for one in deals]
+            sides = {1: Side.BUY, 2: Side.SELL}
+            found = [_trade(one.i, one.p, values.contracts(one.v, size, "v"), sides[one.T], one.t) for one in deals]
         else:
             trades = _read(await self._client.ask(Route.TRADES, {"symbol": symbol, "limit": TRADES}), list[_SpotTrade])
             found = [_trade(one.id, one.price, one.qty, Side.SELL if one.isBuyerMaker else Side.BUY, one.time) for one in trades]
@@ -173,8 +174,10 @@ class MexcAnswers:
     async def funding(self, symbol: str) -> tuple[FundingRate, int]:
         """A perpetual's next funding and its interval in hours. Raises: the faults of REST."""
         found = _read(await self._client.ask(Route.CONTRACT_FUNDING_RATE, symbol=symbol), _Funding)
-        time = found.timestamp * US_IN_MS if found.timestamp is not None else None
-        rate = FundingRate(symbol=symbol, event_time=time, rate=found.fundingRate, settlement_time=found.nextSettleTime * US_IN_MS)
+        rate = FundingRate(
+            symbol=symbol, event_time=_moment(found.timestamp), rate=values.rate(found.fundingRate, "fundingRate"),
+            settlement_time=values.moment(found.nextSettleTime, "nextSettleTime"),
+        )  # fmt: skip
         return rate, found.collectCycle
 
 
@@ -236,18 +239,17 @@ def _read(raw: bytes | msgspec.Raw, kind: type[Answer]) -> Answer:
 
 def _levels(levels: Iterable[tuple[Decimal, ...]], size: Decimal) -> list[Level]:
     try:
-        return [Level(_from_zero(price), _from_zero(quantity) * size) for price, quantity, *_ in levels]
+        return [Level(values.price(price), values.contracts(quantity, size, "quantity")) for price, quantity, *_ in levels]
     except ValueError as error:
         raise Unreachable(f"a level must be price, quantity and what goes on, was shorter: {error}") from error
 
 
 def _trade(name: Any, price: Decimal, quantity: Decimal, aggressor: Side, time: int) -> Trade:
     return Trade(
-        trade_id=str(name or ""), price=_from_zero(price), quantity=_from_zero(quantity), aggressor=aggressor, time=time * US_IN_MS
-    )
+        trade_id=values.name(str(name or ""), "id"), price=values.price(price), quantity=values.traded(quantity), aggressor=aggressor,
+        time=values.moment(time, "time"),
+    )  # fmt: skip
 
 
-def _from_zero(value: Decimal) -> Decimal:
-    if not value.is_finite() or value < 0:
-        raise Unreachable(f"prices and quantities must be from 0, was {value}")
-    return value
+def _moment(ms: int | None) -> int | None:
+    return None if ms is None else values.moment(ms, "timestamp")
