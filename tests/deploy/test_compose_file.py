@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import tomllib
 from typing import Any
 
 import pytest
@@ -141,3 +142,18 @@ def test_containers_are_called_as_their_services() -> None:
     assert names == {name: name for name in PARTS - {"cdb"}}
     second = compose.services({"NAMES": "second-"})
     assert second["cdb_kafka"]["container_name"] == "second-cdb_kafka"
+
+
+def test_image_has_what_the_project_needs_in_the_versions_that_were_tested() -> None:
+    """`uv pip compile --universal --generate-hashes` of pyproject.toml, with the other lock as constraint and without its extra."""
+
+    def locked(*place: str) -> dict[str, str]:
+        text = compose.PROJECT_FOLDER.joinpath(*place, "requirements.lock").read_text()
+        return dict(re.findall(r"^([a-z0-9-]+)==(\S+)", text, re.MULTILINE))
+
+    image, whole = locked("deploy", "images", "app"), locked()
+    assert image.items() <= whole.items()
+    project = tomllib.loads((compose.PROJECT_FOLDER / "pyproject.toml").read_text())["project"]
+    named = {re.match(r"[\w-]+", one)[0].lower() for one in project["dependencies"]}  # type: ignore[index]
+    assert named <= image.keys()
+    assert not {"pytest", "mypy", "playwright", "grpcio-tools"} & image.keys()
