@@ -21,6 +21,7 @@ from streams.domain.records import Trade
 from streams.exchange.instruments import InstrumentSpec
 from streams.exchange.mexc.assembly import Assembly
 from streams.exchange.mexc.events import DepthSnapshot, Kind, Subscription
+from streams.exchange.mexc.heard import FundingAnswer
 from streams.exchange.mexc.inbox import Inbox
 from streams.exchange.mexc.instruments import EXCHANGE
 from streams.exchange.mexc.lane import LaneTimes, spread
@@ -151,3 +152,6 @@ class _NoRest:
 
     async def trades(self, symbol: str) -> list[Trade]:
         raise AssertionError(f"no trades of {symbol} are asked for")
+
+    async def funding(self, symbol: str) -> FundingAnswer:
+        raise AssertionError(f"no funding of {symbol} is asked for")

@@ -12,7 +12,15 @@ from collections.abc import Iterable
 from streams.exchange.instruments import InstrumentSpec
 from streams.exchange.mexc.events import Event, Said
 from streams.exchange.mexc.gaps import Cause, Completeness, Want
-from streams.exchange.mexc.heard import Heard, HeardKind, decode_book, decode_instruments, decode_subscriptions, decode_trades
+from streams.exchange.mexc.heard import (
+    Heard,
+    HeardKind,
+    decode_book,
+    decode_funding,
+    decode_instruments,
+    decode_subscriptions,
+    decode_trades,
+)
 from streams.exchange.mexc.instruments import EXCHANGE
 from streams.exchange.mexc.listings import changed
 from streams.exchange.mexc.symbol import SymbolFeed
@@ -65,6 +73,11 @@ class Assembly:
                 touched = self._begin([answer.symbol], heard, at)
                 for one in touched:
                     one.on_trades(answer)
+            case HeardKind.FUNDING:
+                funding = decode_funding(heard.text)
+                touched = self._begin([funding.rate.symbol], heard, at)
+                for one in touched:
+                    one.on_funding(funding)
         return self._taken(touched)
 
     def _on_instruments(self, heard: Heard, at: Position) -> list[Told]:

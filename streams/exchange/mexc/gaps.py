@@ -55,9 +55,9 @@ class Completeness(msgspec.Struct):
 
 
 class Want(NamedTuple):
-    """What REST is to be asked for, as of when: a symbol's whole book, or its trades since a time."""
+    """What REST is to be asked for, as of when: a symbol's whole book, its trades since a time, or its funding."""
 
     symbol: str
-    what: Kind  # DEPTH or DEALS
+    what: Kind  # DEPTH, DEALS or FUNDING_RATE
     asked: int
     since: int = 0

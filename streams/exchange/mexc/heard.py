@@ -18,7 +18,7 @@ from pydantic import TypeAdapter
 from streams.domain.records import Trade
 from streams.errors import FeedError
 from streams.exchange.instruments import InstrumentSpec
-from streams.exchange.mexc.events import DepthSnapshot, Subscription
+from streams.exchange.mexc.events import DepthSnapshot, FundingRate, Subscription
 
 FORMAT = "cdb-mexc-1"
 LINE_BYTES_MAX = 16 << 20
@@ -34,6 +34,7 @@ class HeardKind(StrEnum):
     INSTRUMENTS = "instruments"  # what the exchange lists of the symbols, by REST
     BOOK = "book"  # a whole book by REST
     TRADES = "trades"  # recent trades by REST
+    FUNDING = "funding"  # a perpetual's next funding and its interval by REST
 
 
 class Heard(msgspec.Struct, frozen=True, omit_defaults=True, rename={"time": "t", "source": "c", "kind": "k"}):
@@ -60,11 +61,19 @@ class TradesAnswer(msgspec.Struct, frozen=True):
 
 
 _INSTRUMENTS = TypeAdapter(list[InstrumentSpec])
+class FundingAnswer(msgspec.Struct, frozen=True):
+    """What REST says of a perpetual's funding; the websocket says only the rate and the time."""
+
+    rate: FundingRate
+    interval_hours: int
+
+
 _encoder = msgspec.json.Encoder()
 _decode_heard = msgspec.json.Decoder(Heard).decode
 decode_subscriptions = msgspec.json.Decoder(list[Subscription]).decode
 decode_book = msgspec.json.Decoder(DepthSnapshot).decode
 decode_trades = msgspec.json.Decoder(TradesAnswer).decode
+decode_funding = msgspec.json.Decoder(FundingAnswer).decode
 
 
 def encoded_instruments(specs: Iterable[InstrumentSpec]) -> str:

@@ -24,7 +24,7 @@ from streams.exchange.mexc.connection import ConnectionFault, Dial
 from streams.exchange.mexc.events import DepthSnapshot, Kind, Market, Said, Subscription
 from streams.exchange.mexc.futures_protocol import FuturesProtocol
 from streams.exchange.mexc.gaps import Want
-from streams.exchange.mexc.heard import Heard, HeardKind, Recording, TradesAnswer, encoded, encoded_instruments
+from streams.exchange.mexc.heard import FundingAnswer, Heard, HeardKind, Recording, TradesAnswer, encoded, encoded_instruments
 from streams.exchange.mexc.inbox import Inbox
 from streams.exchange.mexc.lane import Lane, LaneTimes, spread
 from streams.exchange.mexc.rest.answers import market_of
@@ -52,6 +52,8 @@ class Answers(Protocol):
 
     async def trades(self, symbol: str) -> list[Trade]:
         """The newest, oldest first."""
+
+    async def funding(self, symbol: str) -> FundingAnswer: ...
 
 
 Listings = Callable[[], Awaitable[list[InstrumentSpec]]]
@@ -220,6 +222,8 @@ class Pool:
     async def _asked_once(self, want: Want) -> tuple[HeardKind, object]:
         if want.what is Kind.DEPTH:
             return HeardKind.BOOK, await self._answers.book(want.symbol)
+        if want.what is Kind.FUNDING_RATE:
+            return HeardKind.FUNDING, await self._answers.funding(want.symbol)
         return HeardKind.TRADES, TradesAnswer(want.symbol, want.asked, want.since, await self._answers.trades(want.symbol))
 
     async def _list_again(self, listings: Listings) -> None:

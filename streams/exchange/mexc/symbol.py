@@ -25,12 +25,10 @@ from streams.exchange.mexc.events import (
     Kline,
 )
 from streams.exchange.mexc.gaps import Cause, Completeness, Gap, Want
-from streams.exchange.mexc.heard import TradesAnswer
+from streams.exchange.mexc.heard import FundingAnswer, TradesAnswer
 from streams.exchange.mexc.trades_seen import TradesSeen
 from streams.exchange.push import FundingNotice, Position, Push, Told
 
-# Where a perpetual's own interval was not told: hours between settlements, as nearly everywhere.
-FUNDING_HOURS = 8
 GAPS_KEPT = 1000
 SECOND = 1_000_000
 SILENT = 2 * SECOND
@@ -58,6 +56,8 @@ class SymbolFeed:
         self._newest: dict[Kind, int] = {}
         self._ticker: tuple[Decimal, ...] = ()
         self._funding: tuple[Decimal, int] | None = None
+        self._funding_hours: int | None = None
+        self._funding_held: FundingRate | None = None  # heard before the interval was known
         self._book_wanted = False
         self._now = 0
         self._at = Position("", 0)
@@ -112,6 +112,9 @@ class SymbolFeed:
             return
         if kind in {Kind.DEPTH, Kind.DEALS} and self._hears_all:
             self.want_book()
+        if kind is Kind.FUNDING_RATE:
+            # Each time that the channel begins anew: an exchange may settle more often than it did.
+            self.wants.append(Want(self.symbol, Kind.FUNDING_RATE, self._now))
         if kind is Kind.DEALS:
             if self.gap is not None and self.gap.trades:
                 self._want_trades(self.gap)
@@ -178,6 +181,12 @@ class SymbolFeed:
                 self._close_gap()
         elif self._chain.version is None:
             self.want_book()
+
+    def on_funding(self, answer: FundingAnswer) -> None:
+        """The interval, with which what was held back can be told."""
+        self._funding_hours = answer.interval_hours
+        self._funding_rate(self._funding_held or answer.rate)
+        self._funding_held = None
 
     def on_trades(self, answer: TradesAnswer) -> None:
         """Recent trades by REST: those that are missing are told."""
@@ -253,13 +262,16 @@ class SymbolFeed:
             self._push(event_time, bids=change.bids, asks=change.asks, snapshot=change.snapshot, update_id=change.update_id)
 
     def _funding_rate(self, event: FundingRate) -> None:
+        if self._funding_hours is None:
+            self._funding_held = event
+            return
         said = (event.rate, event.settlement_time)
         if said == self._funding or (self._funding is not None and event.settlement_time < self._funding[1]):
             return
         self._funding = said
         self.pushes.append(FundingNotice(
             exchange=self.exchange, symbol=self.symbol, event_time=event.event_time, receive_time=self._now, source=self._at,
-            rate=event.rate, interval_hours=FUNDING_HOURS, settlement_time=event.settlement_time, provisional=True,
+            rate=event.rate, interval_hours=self._funding_hours, settlement_time=event.settlement_time, provisional=True,
         ))  # fmt: skip
 
     def _compare(self) -> None:

@@ -36,7 +36,8 @@ def test_book_trades_and_funding_are_the_exchanges_in_base_units(tmp_path: Path)
             said = [(one.price, one.quantity, one.aggressor, one.time // 1000) for one in truth.trades(symbol)]
             assert heard and said[-len(heard) :] == heard
         state = server.exchange.driver.states["BTC_USDT"].funding
-        rate, hours = await answers.funding("BTC_USDT")
+        found = await answers.funding("BTC_USDT")
+        rate, hours = found.rate, found.interval_hours
         assert state is not None
         assert (rate.rate, rate.settlement_time, hours) == (state.rate, state.settlement_time, state.interval_hours)
         [symbol] = [one for one in await spot_symbols(client) if one.symbol == "BTCUSDC"]

@@ -10,12 +10,14 @@ import msgspec
 from streams.domain.records import Level, Side, Trade
 from streams.exchange.mexc import values
 from streams.exchange.mexc.events import DepthSnapshot, FundingRate, Market
+from streams.exchange.mexc.heard import FundingAnswer
 from streams.exchange.mexc.rest.client import RestClient
 from streams.exchange.mexc.rest.faults import Unreachable
 from streams.exchange.mexc.rest.routes import Route
 
 logger = logging.getLogger(__name__)
 
+HOURS_MAX = 24
 DEPTH_LEVELS, TRADES = "1000", "1000"
 
 Answer = TypeVar("Answer")
@@ -171,14 +173,16 @@ class MexcAnswers:
         found.sort(key=lambda trade: trade.time)
         return found
 
-    async def funding(self, symbol: str) -> tuple[FundingRate, int]:
+    async def funding(self, symbol: str) -> FundingAnswer:
         """A perpetual's next funding and its interval in hours. Raises: the faults of REST."""
         found = _read(await self._client.ask(Route.CONTRACT_FUNDING_RATE, symbol=symbol), _Funding)
         rate = FundingRate(
             symbol=symbol, event_time=_moment(found.timestamp), rate=values.rate(found.fundingRate, "fundingRate"),
             settlement_time=values.moment(found.nextSettleTime, "nextSettleTime"),
         )  # fmt: skip
-        return rate, found.collectCycle
+        if not 1 <= found.collectCycle <= HOURS_MAX:
+            raise Unreachable(f"collectCycle of {symbol} must be 1..{HOURS_MAX} hours, was {found.collectCycle}")
+        return FundingAnswer(rate, found.collectCycle)
 
 
 async def spot_symbols(client: RestClient, wanted: Collection[str] | None = None) -> list[SpotSymbol]:
