@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import re
-import shlex
 import subprocess
 from collections import defaultdict
-from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
-from streams.cli.__main__ import run
 from tests.alerts.tools import PROJECT, tool
 from tests.operate.prometheus import KNOWN, metric_names
 
@@ -81,24 +78,6 @@ def test_rules_ask_for_metrics_of_the_catalogue() -> None:
         found = metric_names(rule["expr"])
         assert found, rule
         assert found <= KNOWN | recorded, rule
-
-
-def commands() -> list[str]:
-    """Every `cdb …` of the runbook, on one line."""
-    text = RUNBOOK.read_text(encoding="utf-8")
-    return sorted({" ".join(found.split()) for found in re.findall(r"`(cdb [^`]+)`", text)})
-
-
-@pytest.mark.parametrize("command", commands())
-def test_command_of_the_runbook_is_one(command: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    """Its name and its options are there; running it would need a cluster."""
-    monkeypatch.setenv("COLUMNS", "200")
-    words = shlex.split(command)[1:]
-    name = list(takewhile(lambda word: re.fullmatch(r"[a-z-]+", word) and not word.startswith("-"), words))
-    assert run([*name, "--help"], {}) == 0, command
-    told = capsys.readouterr().out
-    for option in (word for word in words if word.startswith("--")):
-        assert re.search(rf"{option}\b", told), f"{command}: {option}"
 
 
 # What a live session of the simulated feed tells in an hour in which nothing is wrong: it trades, holds at most two positions, and
