@@ -133,7 +133,7 @@ def test_worker_takes_its_tasks_is_healthy_and_exits_0_when_told_to_stop(
     worker.until(lambda: session.has_come_to_the_end("signals"), "coming to the feed's end")
     assert worker.page("health")[0] == 200
     worker.until(lambda: all(task["lag"] == 0 for task in worker.status()["tasks"]), "a lag of nothing")
-    assert 'streams_outputs_total{stage="signals",topic="marks"}' in worker.page("metrics")[1]
+    assert f'streams_outputs_total{{session="{session.name}",stage="signals",topic="marks"}}' in worker.page("metrics")[1]
     assert worker.terminate() == 0
 
 
