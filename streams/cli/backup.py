@@ -169,13 +169,14 @@ def _manifest_or_none(one: sets.Backup) -> sets.Manifest | None:
 def _document(manifest: sets.Manifest) -> dict[str, object]:
     return {
         "name": manifest.name, "time": manifest.time, "bytes": manifest.size, "rows": manifest.rows,
-        "sessions": {copy.session: copy.records for copy in manifest.sessions},
+        "sessions": {copy.session: copy.records for copy in manifest.sessions}, "left_out": manifest.left_out,
     }  # fmt: skip
 
 
 def _told(manifest: sets.Manifest) -> str:
     records = sum(copy.records for copy in manifest.sessions)
-    return f"{sum(manifest.rows.values()):,} rows, {records:,} records of {len(manifest.sessions)} session(s)"
+    told = f"{sum(manifest.rows.values()):,} rows, {records:,} records of {len(manifest.sessions)} session(s)"
+    return "; ".join([told, *(f"WITHOUT {name}: {why}" for name, why in manifest.left_out.items())])
 
 
 @contextmanager

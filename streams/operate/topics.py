@@ -35,6 +35,11 @@ def delete_session(log: Log, session: str) -> list[str]:
     return found
 
 
+def missing(log: Log, session: str) -> list[str]:
+    """The topics that a session should have and has not."""
+    return sorted({topic_name(session, name) for name in schemas.catalogue()} - set(log.topics()))
+
+
 def sessions(log: Log) -> list[str]:
     """The sessions on a log, sorted by name; also one whose creation or deletion was cut short."""
     catalogue = schemas.catalogue()

@@ -4,7 +4,7 @@ import json
 import os
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import psycopg
@@ -16,6 +16,7 @@ from streams.cli.__main__ import app
 from streams.cli.options import Invocation
 from streams.domain.parameters import SessionSettings
 from streams.errors import ConfigError
+from streams.log.layout import Layout
 from streams.operate.paper import PaperSession, Place
 from streams.operate.plan import Ask, settings_of
 from streams.operate.stack import Stack
@@ -27,6 +28,14 @@ pytestmark = [pytest.mark.timeout(900), pytest.mark.slow]
 
 SECONDS = 120
 SPEED = "1x"
+
+
+@pytest.fixture(scope="module")
+def stack() -> Iterator[Stack]:
+    """A machine of its own: a backup holds every session, and the run's stack those of all other tests."""
+    with reaped_stack() as found:
+        found.up()
+        yield found
 
 
 def cdb(stack: Stack, folder: Path, *words: str) -> Result:
@@ -95,9 +104,17 @@ def test_a_session_goes_on_from_its_backup_on_an_empty_machine_byte_for_byte(
     assert [one["kind"] for one in json.loads(shown.stdout)] == ["backup", "restore", "restore"]
 
 
-def test_rows_of_others_are_not_overwritten(stack: Stack, tmp_path: Path, fresh_session: Callable[[], str]) -> None:
-    with theatre_on(stack, tmp_path):
-        assert cdb(stack, tmp_path, "backup").exit_code == 0
+def test_damaged_session_is_left_out_by_name_and_rows_of_others_are_not_overwritten(
+    stack: Stack, tmp_path: Path, fresh_session: Callable[[], str]
+) -> None:
+    with theatre_on(stack, tmp_path) as theatre:
+        damaged = settings_of(Ask(session=fresh_session(), duration_seconds=10))
+        theatre.session(damaged, speed="max")
+        lost = Layout.of(damaged).full("journal")
+        theatre.runtime.log.delete([lost])
+        said = cdb(stack, tmp_path, "backup", "--json")
+        assert said.exit_code == 0, said.output + str(said.exception)
+        assert json.loads(said.stdout)["left_out"] == {damaged.session: f"topic {lost} is not there"}
         other = fresh_session()
         with psycopg.connect(stack.endpoints().postgres_dsn) as connection:
             connection.execute(

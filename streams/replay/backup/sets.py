@@ -44,7 +44,7 @@ class SessionCopy(msgspec.Struct, frozen=True):
 
 
 class Manifest(msgspec.Struct, frozen=True):
-    """What a backup must be. `time`: µs, from when on what came is not in it."""
+    """What a backup must be. `time`: µs, from when on what came is not in it. `left_out`: sessions that could not be copied, and why."""
 
     name: str
     time: int
@@ -55,6 +55,7 @@ class Manifest(msgspec.Struct, frozen=True):
     row_sessions: list[str]
     sessions: list[SessionCopy]
     version: int = 1
+    left_out: dict[str, str] = {}
 
 
 class Backup(NamedTuple):

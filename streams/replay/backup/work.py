@@ -60,10 +60,13 @@ def _written(runtime: Runtime, dsn: str, settings: StackSettings, backup: Backup
     dump.dump(dsn, backup.sql, settings)
     held = dump.contents(backup.sql)
     backup.topics.mkdir(mode=0o700)
-    copies = []
+    copies, left_out = [], {}
     for one in sessions.listing(runtime.log, runtime.codec):
-        if one.manifest is None:
-            # Its making was cut short, so nobody works on it.
+        missing = topics.missing(runtime.log, one.name)
+        if one.manifest is None or missing:
+            # One that is damaged must not keep the others from being backed up.
+            left_out[one.name] = f"topic {missing[0]} is not there" if missing else one.fault or "it has no manifest"
+            say(f"leaving out {one.name}: {left_out[one.name]}")
             continue
         folder = backup.topics / one.name
         say(f"copying {one.name}")
@@ -75,7 +78,7 @@ def _written(runtime: Runtime, dsn: str, settings: StackSettings, backup: Backup
         copies.append(SessionCopy(
             one.name, ArchiveLog(folder).records(), about.root, file_digest(folder / MANIFEST), is_of_one_moment=moment is not None
         ))
-    return Manifest(backup.name, now, runtime.code_version, held.sha256, held.size, held.rows, held.sessions, copies)
+    return Manifest(backup.name, now, runtime.code_version, held.sha256, held.size, held.rows, held.sessions, copies, left_out=left_out)
 
 
 def restore(runtime: Runtime, dsn: str, settings: StackSettings, backup: Backup, *, say: Say = lambda _: None) -> Manifest:
