@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from streams.domain.portfolio import on_fill, on_funding, on_takeover, opened
 from streams.domain.records import PortfolioSnapshot, Position, RiskMode, Side
-from streams.domain.statistics import YEAR, round_trips, statistics
+from streams.domain.statistics import YEAR, round_trips, sharpe_with_error, statistics
 from tests.domain.risk_stories import D
 
 DAY = YEAR // 365
@@ -244,3 +244,15 @@ def test_costs_are_shares_of_the_gain_before_them() -> None:
 def test_costs_have_no_share_of_a_gain_that_was_none(equity: str) -> None:
     found = statistics([snapshot("100", day=0), snapshot(equity, day=1)], [])
     assert found is not None and found.fees_share is None and found.funding_share is None
+
+
+def test_sharpe_and_its_error_by_hand() -> None:
+    """Days end at 100, 110, 99, 108.9: returns 0.1, −0.1, 0.1; mean 1/30, deviation 0.11547, ratio 0.288675 a day."""
+    days = [snapshot(equity, day=day) for day, equity in enumerate(["100", "110", "99", "108.9"])]
+    found = sharpe_with_error(days)
+    assert found is not None
+    ratio, error = found
+    assert round(ratio, 4) == Decimal("5.5151")  # 0.288675 × √365
+    assert round(error, 4) == Decimal("11.2577")  # √((1 + 0.0833/2) / 3) × √365
+    assert sharpe_with_error(days[:2]) is None
+    assert sharpe_with_error([*days, snapshot("1", day=4, reason="FILL")]) == found

@@ -9,8 +9,7 @@ from typer.testing import CliRunner
 
 from streams.cli.__main__ import app, run
 from streams.cli.options import Invocation
-from streams.domain.records import Mark, OrderResult, PortfolioSnapshot, ResultStatus
-from streams.domain.statistics import sharpe_with_error
+from streams.domain.records import Mark, OrderResult, ResultStatus
 from streams.log.codec import Codec
 from streams.log.interface import Log
 from streams.log.memory import MemoryLog
@@ -83,22 +82,6 @@ def test_too_few_trades_are_not_enough_evidence() -> None:
 
 
 # What is measured
-
-
-def snapshot(time: int, equity: str, reason: str = "TIMER") -> PortfolioSnapshot:
-    return sample(PortfolioSnapshot, event_id=f"s/{time}", time=time, equity=Decimal(equity), reason=reason)  # type: ignore[return-value]
-
-
-def test_sharpe_and_its_error_by_hand() -> None:
-    """Days end at 100, 110, 99, 108.9: returns 0.1, −0.1, 0.1; mean 1/30, deviation 0.11547, ratio 0.288675 a day."""
-    days = [snapshot(day * DAY, equity) for day, equity in enumerate(["100", "110", "99", "108.9"])]
-    found = sharpe_with_error(days)
-    assert found is not None
-    ratio, error = found
-    assert round(ratio, 4) == Decimal("5.5151")  # 0.288675 × √365
-    assert round(error, 4) == Decimal("11.2577")  # √((1 + 0.0833/2) / 3) × √365
-    assert sharpe_with_error(days[:2]) is None
-    assert sharpe_with_error([*days, snapshot(3 * DAY + 1, "1", reason="FILL")]) == found
 
 
 def recorded(session: str = "golden-spot") -> Recorded:
