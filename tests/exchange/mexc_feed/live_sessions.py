@@ -55,7 +55,7 @@ class LiveSession:
         self.server = server
         self.settings = settings
         self.log = log
-        self._client = RestClient(http, reach(server), limits, server.exchange.clock.now, jitter=Random(1).random)
+        self._client = RestClient(http, reach(server), limits, server.exchange.clock.now, random=Random(1))
         self._sizes: dict[str, Decimal] = {}
         self.assembly = Assembly(settings.feed.symbols)
         self.inbox = Inbox(server.exchange.clock.now)

@@ -13,6 +13,7 @@ from streams.exchange.mexc.settings import MexcSettings
 from streams.exchange.mexc_simulated.server import SimulatedMexc
 from streams.exchange.mexc_simulated.settings import ApiKey
 from streams.exchange.mexc_simulated.truth import RestAsked
+from tests.exchange.mexc_rest.scripted import Share
 from tests.exchange.mexc_simulated.exchanges import mexc
 from tests.exchange.mexc_simulated.virtual_loop import run
 from tests.exchange.sessions import T0
@@ -50,7 +51,7 @@ def told(
             settings = settings_for(folder, server.rest_url, **chosen)
             with SharedLimits(settings.limits_file, settings.limit_share) as limits:
                 async with aiohttp.ClientSession() as http:
-                    return await story(RestClient(http, settings, limits, wall_now(off), jitter=lambda: 0.5), server)
+                    return await story(RestClient(http, settings, limits, wall_now(off), random=Share(0.5)), server)
 
     return run(tell())
 

@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
+from random import Random
 from typing import Any, NamedTuple
 
 import aiohttp
@@ -21,6 +22,17 @@ class Asked(NamedTuple):
     path: str
     query: str
     headers: dict[str, str]
+
+
+class Share(Random):
+    """Every wait is this share of the longest one."""
+
+    def __init__(self, share: float) -> None:
+        super().__init__(0)
+        self._share = share
+
+    def uniform(self, a: float, b: float) -> float:
+        return a + (b - a) * self._share
 
 
 class Clock:
@@ -75,7 +87,7 @@ async def scripted(folder: Path, answer: Answer, **settings: Any) -> AsyncIterat
     try:
         async with aiohttp.ClientSession() as http:
             with SharedLimits(chosen.limits_file, chosen.limit_share) as limits:
-                yield Scripted(RestClient(http, chosen, limits, clock.now, sleep=clock.sleep, jitter=lambda: 1.0), clock, asked, limits)
+                yield Scripted(RestClient(http, chosen, limits, clock.now, sleep=clock.sleep, random=Share(1)), clock, asked, limits)
     finally:
         await runner.cleanup()
 

@@ -8,16 +8,17 @@ exchange says that a time is outside of its window. Wall times are µs, waits se
 """
 
 import asyncio
-import random
 import re
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC
 from email.utils import parsedate_to_datetime
+from random import Random
 
 import aiohttp
 import msgspec
 from yarl import URL
 
+from streams.exchange.mexc.backoff import Backoff
 from streams.exchange.mexc.events import Market
 from streams.exchange.mexc.rest.faults import Banned, Blocked, NotAllowed, OutcomeUnknown, Refused, TooFrequent, Unreachable
 from streams.exchange.mexc.rest.limits import SharedLimits
@@ -50,19 +51,19 @@ class _Time(msgspec.Struct):
 
 
 class RestClient:
-    """`now`: the wall clock's µs. `sleep` and `jitter` (0..1) are arguments, so that tests wait for nothing."""
+    """`now`: the wall clock's µs. `sleep` and `random` (for the waits' jitter) are arguments, so that tests wait for nothing."""
 
     def __init__(
         self, http: aiohttp.ClientSession, settings: MexcSettings, limits: SharedLimits, now: Callable[[], int], *,
         sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
-        jitter: Callable[[], float] = random.random,
+        random: Random | None = None,
     ) -> None:  # fmt: skip
         self._http = http
         self._settings = settings
         self._limits = limits
         self._now = now
         self._sleep = sleep
-        self._jitter = jitter
+        self._random = random
         self._key: ApiKey | None = settings.api_key() if settings.key_file or settings.secret_file else None
         self._bases = {Market.SPOT: settings.spot_rest, Market.FUTURES: settings.futures_rest}
         self._failures = dict.fromkeys(Market, 0)
@@ -80,6 +81,8 @@ class RestClient:
         if route.endpoint.signed:
             self._allow(route, named.get("symbol"))
         attempts = self._settings.tries_max if route.endpoint.safe else 1
+        most = self._settings.retry_seconds_max
+        backoff = Backoff(self._random, first=min(self._settings.retry_seconds_first, most), most=most)
         corrected = False
         for attempt in range(1, attempts + 1):
             try:
@@ -92,8 +95,7 @@ class RestClient:
             except (Unreachable, TooFrequent):
                 if attempt == attempts:
                     raise
-                longest = min(self._settings.retry_seconds_first * 2 ** (attempt - 1), self._settings.retry_seconds_max)
-                await self._sleep(longest * self._jitter())
+                await self._sleep(backoff.next())
         return await self._once(route, named, symbol)
 
     async def _once(self, route: Route, parameters: dict[str, str], symbol: str) -> bytes:
@@ -214,9 +216,9 @@ def seconds_of(retry_after: str, now: int) -> float | None:
 
 
 async def _body_of(response: aiohttp.ClientResponse, bytes_max: int) -> bytes:
-    body = b""
+    body = bytearray()
     async for part in response.content.iter_any():
         body += part
         if len(body) > bytes_max:
             raise aiohttp.ClientPayloadError(f"an answer must have at most {bytes_max} bytes")
-    return body
+    return bytes(body)
